@@ -1,0 +1,45 @@
+# Few, short verbs. `make run` and `make test` need nothing but Python 3.11.
+PYTHON ?= python3
+BIN := .venv/bin
+# One torch thread for each test process: two that fight over two cores are slower than one.
+TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
+
+.PHONY: run test check slow docs clean
+
+run: .venv/installed
+	$(BIN)/hubel train digits --out runs/digits
+	$(BIN)/hubel evaluate runs/digits
+
+test: .venv/tested
+	$(TEST_ENV) $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow" --durations=10
+
+slow: .venv/tested
+	$(TEST_ENV) $(BIN)/python -m pytest -q -m slow --durations=10
+
+check: .venv/checked
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/sizes.py
+
+docs: .venv/installed
+	$(BIN)/python docs/make_pictures.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[test]"
+	touch $@
+
+.venv/checked: .venv/tested
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,49 @@
+"""hubel: train a convolutional network on your pictures, see what it learned, how it breaks.
+
+The public surface, loaded when first used: importing hubel imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from hubel.mistakes import Failure as Failure
+    from hubel.mistakes import Mistake as Mistake
+    from hubel.model import Blueprint as Blueprint
+    from hubel.model import Classifier as Classifier
+    from hubel.model import Model as Model
+    from hubel.pixels import PixelSpec as PixelSpec
+    from hubel.training.recipe import Recipe as Recipe
+    from hubel.verbs.evaluate import evaluate as evaluate
+    from hubel.verbs.load import load as load
+    from hubel.verbs.predict import predict as predict
+    from hubel.verbs.train import train as train
+
+# public name → the module that defines it
+_PLACES = {
+    "Blueprint": "hubel.model",
+    "Classifier": "hubel.model",
+    "Failure": "hubel.mistakes",
+    "Mistake": "hubel.mistakes",
+    "Model": "hubel.model",
+    "PixelSpec": "hubel.pixels",
+    "Recipe": "hubel.training.recipe",
+    "evaluate": "hubel.verbs.evaluate",
+    "load": "hubel.verbs.load",
+    "predict": "hubel.verbs.predict",
+    "train": "hubel.verbs.train",
+}
+
+__all__ = ["__version__", *_PLACES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'hubel' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

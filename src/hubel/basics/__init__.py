@@ -1,0 +1,1 @@
+"""The arithmetic and calculus under every network."""

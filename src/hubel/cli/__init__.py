@@ -1,0 +1,70 @@
+"""The command line: parse, call the verb, print. One file per verb.
+
+stdout is the result; progress, notices and errors go to stderr. Exit codes: 0 done, 1 failed,
+2 usage, 130 interrupted.
+"""
+
+import os
+import sys
+
+import typer
+
+from hubel.cli import data, doctor, evaluate, networks, predict, train
+from hubel.mistakes import Failure, Mistake
+
+app = typer.Typer(
+    name="hubel",
+    help="Train a convolutional network on your pictures, see what it learned, "
+    "and find out how it breaks.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.add_typer(data.app, name="data")
+app.command("networks")(networks.networks)
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from hubel import __version__
+
+        print(f"hubel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Train a convolutional network on your pictures, see what it learned, how it breaks."""
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence, a bug of ours keeps its traceback."""
+    try:
+        app(prog_name="hubel")
+    except Mistake as wrong:
+        _leave(str(wrong), 2)
+    except (Failure, FloatingPointError) as wrong:
+        _leave(str(wrong), 1)
+    except KeyboardInterrupt:
+        _leave("Interrupted.", 130)
+    except BrokenPipeError:
+        # the reader of our output went away (`| head`): nobody is there to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        _leave("Out of memory: try a smaller --batch-size, or --set size=… for pictures.", 1)
+
+
+def _leave(sentence: str, code: int) -> None:
+    sys.stdout.flush()
+    print(f"hubel: {sentence}", file=sys.stderr)
+    sys.exit(code)

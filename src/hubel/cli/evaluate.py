@@ -1,0 +1,86 @@
+"""hubel evaluate"""
+
+import json
+from typing import Annotated
+
+import typer
+
+from hubel.cli.options import Device, Json, Threads, Workers
+
+EXAMPLES = """
+Examples:
+
+  hubel evaluate                                     # the newest run, on its test split
+
+  hubel evaluate runs/2026-01-31-digits-small
+
+  hubel evaluate runs/cats photos-from-today/ --json
+"""
+
+
+def evaluate(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A run, a model folder or a network's name; else the newest run."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Argument(help="A data set or folder; a run has its own.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="train | validation | test | all  [default: test]")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 256,
+    device: Device = "auto",
+    threads: Threads = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Accuracy with its interval, per class, and what is taken for what."""
+    from hubel import run
+    from hubel.cli.progress import watching
+    from hubel.verbs.evaluate import evaluate as verb
+
+    with watching() as watch:
+        if model is None:
+            model = str(run.newest().path)
+            watch.notice(f"Evaluating the newest run, {model}.")
+        found = verb(
+            model,
+            data,
+            split=split,  # type: ignore[arg-type]  # the verb checks it
+            device=device,
+            threads=threads,
+            workers=workers,
+            batch_size=batch_size,
+            watch=watch,
+        )
+    if as_json:
+        print(json.dumps(found.as_json(), ensure_ascii=False))
+        return
+    from pathlib import Path
+
+    from hubel.cli.tables import confusions, table
+
+    print(
+        table(
+            ("class", "precision", "recall", "F1", "n"),
+            [
+                (row.name, f"{row.precision:.1%}", f"{row.recall:.1%}", f"{row.f1:.1%}", str(row.n))
+                for row in found.classes
+            ],
+        )
+    )
+    for line in confusions(found):
+        print(line)
+    low, high = found.interval
+    top5 = "" if found.top5 is None else f"; right among the first five: {found.top5:.2%}"
+    print(
+        f"\nAccuracy {found.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, "
+        f"{found.n} pictures){top5}."
+    )
+    report = Path(model) / "report.html"
+    if data is None and report.is_file():
+        print(f"Report   {report.resolve()}")
+
+
+evaluate.__doc__ = f"{evaluate.__doc__}\n{EXAMPLES}"

@@ -1,0 +1,75 @@
+"""hubel predict"""
+
+import csv
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from hubel.cli.options import Device, Json, Threads
+
+EXAMPLES = """
+Examples:
+
+  hubel predict efficientnet-lite0 cat.jpg
+
+  hubel predict runs/2026-01-31-digits-small scans/ --csv > answers.csv
+
+  hubel predict runs/cats 'photos/**/*.jpg' --top 1 --json
+
+  curl -s … | hubel predict efficientnet-lite0 -      # one picture on standard input
+"""
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="A run, a model folder or a network's name.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")
+    ],
+    top: Annotated[int, typer.Option(help="How many classes for each picture.")] = 5,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 64,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: image, rank, class, …")] = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """What is on these pictures."""
+    from hubel.cli.progress import watching
+    from hubel.verbs.predict import predict as verb
+
+    pictures = [sys.stdin.buffer.read() if image == "-" else image for image in images]
+    with watching() as watch:
+        found = verb(
+            model,
+            pictures,
+            top=top,
+            device=device,
+            threads=threads,
+            batch_size=batch_size,
+            watch=watch,
+        )
+    for prediction in found:
+        if prediction.error is not None:
+            print(f"hubel: could not read {prediction.image}: {prediction.error}.", file=sys.stderr)
+    if as_json:
+        print(json.dumps([p.as_json() for p in found], ensure_ascii=False, indent=2))
+    elif as_csv:
+        rows = csv.writer(sys.stdout, lineterminator="\n")
+        rows.writerow(("image", "rank", "class", "probability", "error"))
+        for prediction in found:
+            for rank, (name, probability) in enumerate(prediction.classes, 1):
+                rows.writerow((prediction.image, rank, name, f"{probability:.6f}", ""))
+            if prediction.error is not None:
+                rows.writerow((prediction.image, "", "", "", prediction.error))
+    else:
+        for prediction in found:
+            if prediction.classes:
+                print(prediction.image)
+            for name, probability in prediction.classes:
+                print(f"  {probability:7.2%}  {name}")
+    if any(prediction.error is not None for prediction in found):
+        raise typer.Exit(1)
+
+
+predict.__doc__ = f"{predict.__doc__}\n{EXAMPLES}"

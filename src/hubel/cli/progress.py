@@ -1,0 +1,49 @@
+"""Progress on stderr: rich bars at a terminal, one line an epoch elsewhere."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from hubel.verbs.watch import Lines, Watch
+
+
+class Bars(Watch):
+    """A bar for each stage; notices and finished epochs are printed above the bars."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
+        if stage == "epoch":
+            self._progress.console.print(f"epoch {done}/{total}  {detail}", highlight=False)
+            return
+        key = stage if stage == "train" else f"{stage} {detail}"
+        if key not in self._tasks:
+            self._tasks[key] = self._progress.add_task(key, total=total)
+        text = f"{stage} {detail}".strip()
+        self._progress.update(self._tasks[key], completed=done, total=total, description=text)
+
+    def notice(self, sentence: str) -> None:
+        self._progress.console.print(sentence, style="yellow", highlight=False, markup=False)
+
+
+@contextmanager
+def watching(quiet: bool = False) -> Iterator[Watch]:
+    """The watch that suits stderr."""
+    if quiet:
+        yield Watch()
+    elif not sys.stderr.isatty():
+        yield Lines()
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            yield Bars(progress)

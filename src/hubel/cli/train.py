@@ -1,0 +1,130 @@
+"""hubel train"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hubel.cli.options import Device, Json, Threads, Workers
+
+EXAMPLES = """
+Examples:
+
+  hubel train digits                                  # the data inside scikit-learn, a minute
+
+  hubel train fashion-mnist --epochs 4 --seed 1
+
+  hubel train photos/ --network resnet20 --set size=64 --minutes 30
+
+  hubel train digits --network linear --set optimiser=sgd --lr 0.1 --batch-size all
+
+  hubel train --resume runs/2026-01-31-digits-small
+"""
+
+
+def train(
+    data: Annotated[
+        str | None, typer.Argument(help="A data set (hubel data list) or a folder of pictures.")
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="A name from `hubel networks`.")] = None,
+    recipe: Annotated[str, typer.Option(help="fast, resnet-2015, or a TOML file.")] = "fast",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override any key of the recipe."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times every picture is seen.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so long; the run can be resumed.")
+    ] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(metavar="N|all", help="Pictures in a step; all: full batch.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="The peak learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of the training pictures held out.")
+    ] = None,
+    test: Annotated[
+        float | None, typer.Option(help="Share split off a folder that has no test/.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")
+    ] = None,
+    inexact: Annotated[
+        bool, typer.Option("--inexact", help="Resume although versions or device changed.")
+    ] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="On CUDA: bit-equal runs, slower.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The run folder; it must be new.")
+    ] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a network on a data set or on a folder of your pictures."""
+    from hubel.cli.progress import watching
+    from hubel.training.recipe import parse_setting
+    from hubel.verbs.train import train as verb
+
+    chosen: dict[str, Any] = {}
+    for text in settings or []:
+        for key, value in parse_setting(text).items():
+            nested = isinstance(value, dict) and isinstance(chosen.get(key), dict)
+            chosen[key] = {**chosen[key], **value} if nested else value
+    options = {
+        "network": network,
+        "epochs": epochs,
+        "batch_size": int(batch_size) if batch_size and batch_size.isdigit() else batch_size,
+        "lr": lr,
+        "seed": seed,
+        "validation": validation,
+        "test": test,
+        "deterministic": deterministic or None,
+    }
+    chosen |= {key: value for key, value in options.items() if value is not None}
+    with watching() as watch:
+        trained = verb(
+            data,
+            recipe=recipe,
+            resume=resume,
+            minutes=minutes,
+            out=out,
+            device=device,
+            threads=threads,
+            workers=workers,
+            inexact=inexact,
+            watch=watch,
+            **chosen,
+        )
+    found = trained.validation
+    if as_json:
+        facts = {
+            "run": str(trained.run),
+            "stopped": trained.stopped,
+            "seconds": trained.seconds,
+            "validation": {
+                "accuracy": found.accuracy,
+                "interval": list(found.interval),
+                "n": found.n,
+            },
+        }
+        print(json.dumps(facts, ensure_ascii=False))
+    else:
+        low, high = found.interval
+        print(
+            f"Validation accuracy {found.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, "
+            f"{found.n} pictures; weights of epoch {trained.best_epoch})."
+        )
+        print(f"Run     {trained.run}")
+        print(f"Report  {trained.run / 'report.html'}")
+    if trained.stopped in ("interrupted", "time limit"):
+        typer.echo(f"Stopped; go on with: hubel train --resume {trained.run}", err=True)
+    if trained.stopped == "interrupted":
+        raise typer.Exit(130)
+
+
+train.__doc__ = f"{train.__doc__}\n{EXAMPLES}"

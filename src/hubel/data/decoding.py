@@ -1,0 +1,122 @@
+"""All pictures of a split at one size in memory; what cannot be read is named, never dropped."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubel.data.samples import Arrays, Files, Samples
+from hubel.mistakes import Failure
+from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit
+
+CHUNK = 16  # pictures sent to a worker at a time
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """images uint8 (N, C, H, W), labels int64 (N,), names; and what could not be read, with why.
+
+    N counts the readable pictures only.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+
+
+def load(
+    samples: Samples,
+    spec: PixelSpec,
+    *,
+    workers: int = 0,
+    max_unreadable: float = 0.05,
+    progress: Callable[[int, int], None] | None = None,
+) -> Loaded:
+    """Decode, convert and resize every picture by the specification.
+
+    workers: processes that decode; 0 decodes in threads of this one. progress(done, total).
+    Raises Failure when more than the share max_unreadable cannot be read, when a class is left
+    without pictures, or when a worker is killed.
+    """
+    height, width = spec.size
+    if isinstance(samples, Arrays) and samples.image_shape == (height, width, spec.channels):
+        images = np.ascontiguousarray(samples.images.transpose(0, 3, 1, 2))
+        return Loaded(images, samples.labels, tuple(samples.names))
+    images = np.empty((len(samples), spec.channels, height, width), np.uint8)
+    good = np.ones(len(samples), bool)
+    unreadable: list[tuple[str, str]] = []
+    for i, found in enumerate(_decoded(samples, spec, workers)):
+        if isinstance(found, Unreadable):
+            good[i] = False
+            unreadable.append((samples.names[i], found.reason))
+        else:
+            images[i] = found.transpose(2, 0, 1)
+        if progress is not None:
+            progress(i + 1, len(samples))
+    _check(samples, good, unreadable, max_unreadable)
+    kept = np.flatnonzero(good)
+    names = tuple(samples.names[i] for i in kept.tolist())
+    images = images if good.all() else images[kept]
+    return Loaded(images, samples.labels[kept], names, tuple(unreadable))
+
+
+def _check(
+    samples: Samples, good: NDArray[np.bool_], unreadable: list[tuple[str, str]], most: float
+) -> None:
+    listed = "; ".join(f"{name} ({reason})" for name, reason in unreadable[:10])
+    more = f"; and {len(unreadable) - 10} more" if len(unreadable) > 10 else ""
+    if len(unreadable) > most * len(samples):
+        raise Failure(
+            f"{len(unreadable)} of {len(samples)} pictures cannot be read, more than {most:.0%}: "
+            f"{listed}{more}. Repair or remove them."
+        )
+    left = np.bincount(samples.labels[good], minlength=len(samples.classes))
+    before = np.bincount(samples.labels, minlength=len(samples.classes))
+    gone = [samples.classes[k] for k in np.flatnonzero((left == 0) & (before > 0))]
+    if gone:
+        raise Failure(f"No picture of {', '.join(gone)} can be read: {listed}{more}.")
+
+
+def _decoded(samples: Samples, spec: PixelSpec, workers: int) -> Iterator[Pixels | Unreadable]:
+    """Each picture in order, or why it is none."""
+    if isinstance(samples, Files):
+        one = partial(_from_file, spec=spec, background=samples.background)
+        items: list[tuple[Path, str]] = list(zip(samples.paths, samples.names, strict=True))
+    else:
+        yield from (fit(_converted(samples.image(i), spec), spec) for i in range(len(samples)))
+        return
+    pool: Executor = (
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        if workers
+        else ThreadPoolExecutor()
+    )
+    try:
+        yield from pool.map(one, items, chunksize=CHUNK)
+    except BrokenProcessPool:
+        raise Failure(
+            "A process that decodes pictures was killed, perhaps for want of memory: try fewer "
+            f"--workers than {workers}, or --workers 0."
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _from_file(
+    item: tuple[Path, str], *, spec: PixelSpec, background: float
+) -> Pixels | Unreadable:
+    path, name = item
+    try:
+        return fit(decode(path, channels=spec.channels, background=background, name=name), spec)
+    except Unreadable as wrong:
+        return wrong
+
+
+def _converted(image: Pixels, spec: PixelSpec) -> Pixels:
+    return image if image.shape[2] == spec.channels else decode(image, channels=spec.channels)

@@ -1,0 +1,179 @@
+"""Samples: pictures with labels; splits of them; and what a run records of both."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubel import draws
+from hubel.mistakes import Failure
+from hubel.pixels import Pixels, decode
+
+# Beyond this many bytes of pictures, a file is known by its size and time, not by its content.
+MOST_HASHED = 2_000_000_000
+
+
+class Samples(Protocol):
+    """Sample i is an image, uint8 (H, W, C) with C 1 or 3, and a label.
+
+    labels: int64 (N,), indices of `classes`. names: what to call each sample. image_shape:
+    (H, W, C) where all are alike, else None. digest(i): SHA-256 of the sample's content.
+    subset: the chosen samples, in the order of `chosen`.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def labels(self) -> NDArray[np.int64]: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None: ...
+    def __len__(self) -> int: ...
+    def image(self, i: int) -> Pixels: ...
+    def digest(self, i: int) -> str: ...
+    def subset(self, chosen: NDArray[np.int64]) -> Self: ...
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Samples in memory: images uint8 (N, H, W, C)."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    names: Sequence[str]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, i: int) -> Pixels:
+        image: Pixels = self.images[i]
+        return image
+
+    def digest(self, i: int) -> str:
+        return hashlib.sha256(self.images[i].tobytes()).hexdigest()
+
+    def subset(self, chosen: NDArray[np.int64]) -> Self:
+        names = [self.names[i] for i in chosen.tolist()]
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen], names=names)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Samples on disk; transparency is laid over the background when they are decoded."""
+
+    paths: Sequence[Path]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    names: Sequence[str]
+    background: float = 1.0
+    hashed: bool = True
+    image_shape: tuple[int, int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, i: int) -> Pixels:
+        return decode(self.paths[i], background=self.background, name=self.names[i])
+
+    def digest(self, i: int) -> str:
+        try:
+            if self.hashed:
+                with self.paths[i].open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+            about = self.paths[i].stat()
+            return f"{about.st_size} bytes, {about.st_mtime_ns}"
+        except OSError as wrong:
+            return f"unreadable ({os.strerror(wrong.errno or 0)})"
+
+    def subset(self, chosen: NDArray[np.int64]) -> Self:
+        picked = chosen.tolist()
+        return replace(
+            self,
+            paths=[self.paths[i] for i in picked],
+            labels=self.labels[chosen],
+            names=[self.names[i] for i in picked],
+        )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a network learns from, what chooses its best epoch, and what it is measured on.
+
+    notices: sentences that the user should read before training.
+    """
+
+    train: Samples
+    validation: Samples
+    test: Samples
+    notices: tuple[str, ...] = ()
+
+
+def stratified(
+    labels: NDArray[np.int64], shares: Mapping[str, float], *, seed: int, classes: Sequence[str]
+) -> dict[str, NDArray[np.int64]]:
+    """Indices of a random split in which every class has the same shares, as nearly as can be.
+
+    shares: name → share of each class, rounded, at least one sample where the share is above 0;
+    what is left is "train". Raises Failure for a class with too few samples.
+    """
+    parts: dict[str, list[NDArray[np.int64]]] = {name: [] for name in (*shares, "train")}
+    for label, name in enumerate(classes):
+        own = np.flatnonzero(labels == label)
+        own = own[draws.order(seed, 0, len(own), f"split {label}")]
+        start = 0
+        for part, share in shares.items():
+            n = max(1, round(share * len(own))) if share > 0 else 0
+            parts[part].append(own[start : start + n])
+            start += n
+        if len(own) - start < 1:
+            raise Failure(
+                f"The class {name!r} has {len(own)} picture(s), too few to split off "
+                f"{' and '.join(shares)}: at least {sum(s > 0 for s in shares.values()) + 1} "
+                "are needed. Add pictures, or leave the class out."
+            )
+        parts["train"].append(own[start:])
+    return {name: np.sort(np.concatenate(rows)) for name, rows in parts.items() if rows}
+
+
+def manifest(splits: Splits) -> list[dict[str, str]]:
+    """The rows of splits.csv: split, name, class and digest of every sample."""
+    return [
+        {
+            "split": split,
+            "name": samples.names[i],
+            "class": samples.classes[samples.labels[i]],
+            "digest": samples.digest(i),
+        }
+        for split, samples in (
+            ("train", splits.train),
+            ("validation", splits.validation),
+            ("test", splits.test),
+        )
+        for i in range(len(samples))
+    ]
+
+
+def differences(rows: Sequence[Mapping[str, str]], splits: Splits) -> list[str]:
+    """What is no longer as in the rows of an earlier `manifest`, as phrases; none if all is."""
+    then = {(row["split"], row["name"]): row for row in rows}
+    now = {(row["split"], row["name"]): row for row in manifest(splits)}
+    found = [f"{name} ({split}) is gone" for split, name in then if (split, name) not in now]
+    found += [f"{name} ({split}) is new" for split, name in now if (split, name) not in then]
+    for key in then.keys() & now.keys():
+        if then[key]["class"] != now[key]["class"]:
+            found.append(f"{key[1]} was {then[key]['class']} and is {now[key]['class']}")
+        elif then[key]["digest"] != now[key]["digest"]:
+            found.append(f"the content of {key[1]} changed")
+    return sorted(found)

@@ -1,0 +1,115 @@
+"""Every network by its name: a plain dict of builders, and what the command line says of them."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from hubel.mistakes import Mistake, unknown
+from hubel.networks.efficientnet_lite import efficientnet_lite
+from hubel.networks.lenet import lenet5
+from hubel.networks.linear import linear
+from hubel.networks.mlp import mlp
+from hubel.networks.resnet import DEPTHS, resnet
+from hubel.networks.small import small
+
+LENET_PAPER = "LeCun et al. 1998, section II.B"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network of the catalogue.
+
+    build: keyword arguments classes, channels, size and the family's own → network. usual: the
+    pixels (channels, height, width) and classes of its publication, at which it is listed. fixed:
+    whether it takes that size alone. note: what departs from the publication.
+    """
+
+    build: Callable[..., nn.Module]
+    source: str
+    channels: int = 3
+    usual_size: tuple[int, int] = (32, 32)
+    classes: int = 10
+    fixed: bool = False
+    note: str = ""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The only size that the network takes, None if it takes any."""
+        return self.usual_size if self.fixed else None
+
+
+CATALOGUE: dict[str, Entry] = {
+    "linear": Entry(linear, "f(x, W) = Wx + b"),
+    "mlp": Entry(mlp, "multi-layer perceptron", channels=1, usual_size=(28, 28)),
+    "lenet5-1998": Entry(
+        partial(lenet5, "1998"),
+        LENET_PAPER,
+        channels=1,
+        fixed=True,
+        note="As published, but for the codes of its output units, which are drawn anew. Its own "
+        "criterion is the loss `map`.",
+    ),
+    "lenet5-softmax": Entry(
+        partial(lenet5, "softmax"),
+        LENET_PAPER,
+        channels=1,
+        fixed=True,
+        note="As published up to F6; a trained linear output for softmax in place of the codes.",
+    ),
+    "lenet5": Entry(
+        partial(lenet5, "modern"),
+        f"after {LENET_PAPER}",
+        channels=1,
+        fixed=True,
+        note="The form taught today: ReLU, max pooling, full connections.",
+    ),
+    **{
+        f"resnet{depth}": Entry(
+            partial(resnet, depth),
+            "He et al. 2015, section 4.2",
+            note="The small-image family, with shortcuts that have no parameters (option A).",
+        )
+        for depth in DEPTHS
+    },
+    "small": Entry(
+        small,
+        "our own",
+        channels=1,
+        usual_size=(28, 28),
+        note="Five convolutions, two of them around shortcuts: the default for small pictures.",
+    ),
+    "efficientnet-lite0": Entry(
+        efficientnet_lite,
+        "Tan & Le 2019, Lite form",
+        usual_size=(224, 224),
+        classes=1000,
+        note="ReLU6 in place of swish, no squeeze-and-excitation.",
+    ),
+}
+
+
+def entry(name: str) -> Entry:
+    """The row of a network. Raises Mistake for an unknown name, with the nearest."""
+    if name not in CATALOGUE:
+        raise unknown("network", name, CATALOGUE)
+    return CATALOGUE[name]
+
+
+def build(name: str, **arguments: Any) -> nn.Module:
+    """The network `name` with the arguments classes, channels, size and the family's own.
+
+    Raises Mistake for an unknown name, or for an argument that the family does not take.
+    """
+    builder = entry(name).build
+    taken = [p for p in inspect.signature(builder).parameters if p != "variant" and p != "depth"]
+    strange = [key for key in arguments if key not in taken]
+    if strange:
+        raise Mistake(
+            f"The network {name!r} takes no argument {', '.join(map(repr, strange))}; "
+            f"it takes {', '.join(taken)}."
+        )
+    return builder(**arguments)

@@ -1,0 +1,260 @@
+"""From a file to what a network sees: decode, turn upright, convert, resize.
+
+The rules, the same everywhere:
+- the format is decided by the content, never by the name, and only those of `FORMATS` are opened;
+- a picture is turned upright by its EXIF orientation;
+- the first frame of an animation is taken;
+- transparency is laid over a stated background;
+- 16-bit samples are divided by 257 (65,535 → 255); 32-bit and float samples, whose range no header
+  states, are refused;
+- palette, CMYK, YCbCr and Lab become RGB; colour becomes grey by luminance (ITU-R 601).
+
+No torch here: worker processes that decode start fast.
+"""
+
+import io
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hubel.mistakes import Failure, Mistake
+
+Picture = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
+Pixels = NDArray[np.uint8]  # (H, W, C)
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+SUFFIXES = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+    ]
+)
+# A picture of more pixels than this is taken for a decompression bomb: 100 megapixels are beyond
+# any phone's camera and need 300 MB once decoded.
+MOST_PIXELS = 100_000_000
+
+Resize = Literal["squash", "crop", "pad"]
+
+
+class Unreadable(Failure):
+    """A picture that cannot be decoded; `reason` says why without naming it."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"Could not read the picture {name!r}: {reason}.")
+
+    def __reduce__(self) -> tuple[type["Unreadable"], tuple[str, str]]:
+        return Unreadable, (self.name, self.reason)  # it crosses process borders
+
+
+@dataclass(frozen=True)
+class PixelSpec:
+    """What a network expects of its pixels.
+
+    size: (height, width). channels: 1 (grey) or 3 (RGB). mean, std: one number per channel, in
+    units of [0, 1]; pixels are standardised by them inside the model. resize: "squash" changes the
+    aspect ratio; "crop" fits the shorter side and cuts the middle; "pad" fits the longer side and
+    fills with the background. crop_fraction: with "crop", the share of the resized shorter side
+    that is kept (0.875: 224 out of 256). background: the grey under transparent and padded pixels.
+    """
+
+    size: tuple[int, int]
+    channels: int = 3
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    resize: Resize = "crop"
+    crop_fraction: float = 1.0
+    background: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise Mistake(f"Pixels have 1 channel (grey) or 3 (RGB), not {self.channels}.")
+        # no statistics given: pixels centred on mid-grey, in [−1, 1]
+        object.__setattr__(self, "size", (int(self.size[0]), int(self.size[1])))
+        object.__setattr__(self, "mean", tuple(self.mean) or (0.5,) * self.channels)
+        object.__setattr__(self, "std", tuple(self.std) or (0.5,) * self.channels)
+        if min(self.size) < 1:
+            raise Mistake(f"A picture is at least 1×1, not {self.size[0]}×{self.size[1]}.")
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise Mistake(
+                f"Mean and standard deviation need {self.channels} number(s) each, one per "
+                f"channel; got {self.mean} and {self.std}."
+            )
+        if not all(s > 0 for s in self.std):
+            raise Mistake(f"Standard deviations must be above 0, not {self.std}.")
+        if self.resize not in ("squash", "crop", "pad"):
+            raise Mistake(f"resize is 'squash', 'crop' or 'pad', not {self.resize!r}.")
+        if not 0 < self.crop_fraction <= 1:
+            raise Mistake(f"crop_fraction is in (0, 1], not {self.crop_fraction}.")
+        if not 0 <= self.background <= 1:
+            raise Mistake(f"The background is a grey in [0, 1], not {self.background}.")
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "PixelSpec":
+        try:
+            lists = {key: tuple(facts[key]) for key in ("size", "mean", "std")}
+            return cls(**{**facts, **lists})
+        except (KeyError, TypeError) as wrong:
+            raise Failure(
+                f"The pixel specification {dict(facts)!r} is not ours: {wrong}."
+            ) from None
+
+
+def decode(
+    source: Picture, *, channels: int | None = None, background: float = 1.0, name: str = ""
+) -> Pixels:
+    """A picture as uint8 (H, W, C), upright; C is `channels`, or 1 for grey pictures and else 3.
+
+    source: a path, the bytes of a file, a PIL image, or an array: uint8 or float in [0, 1], of
+    shape (H, W) or (H, W, 1 | 3 | 4). Raises Unreadable for what is no picture, is cut short, or
+    has more than 100 megapixels.
+
+    >>> decode(np.zeros((4, 5), np.uint8), channels=3).shape
+    (4, 5, 3)
+    """
+    if isinstance(source, np.ndarray):
+        return _converted(Image.fromarray(_bytes_of(source)), channels, background)
+    if isinstance(source, Image.Image):
+        return _upright(source, channels, background, name or "image")
+    label = name or ("bytes" if isinstance(source, bytes) else os.fspath(source))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+            opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+            with Image.open(opened, formats=FORMATS) as image:
+                return _upright(image, channels, background, label)
+    except Image.DecompressionBombError:
+        raise Unreadable(label, f"it has more than {MOST_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:
+        raise Unreadable(label, _what_it_is(source)) from None
+    except FileNotFoundError:
+        raise Unreadable(label, "there is no such file") from None
+    except IsADirectoryError:
+        raise Unreadable(label, "it is a folder") from None
+    except PermissionError:
+        raise Unreadable(label, "no permission to read it") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as wrong:
+        # Pillow's decoders meet hostile bytes with any of these
+        raise Unreadable(label, f"it is damaged ({wrong or type(wrong).__name__})") from None
+
+
+def fit(image: Pixels, spec: PixelSpec) -> Pixels:
+    """uint8 (H, W, C) → uint8 (h, w, C) of the spec's size, bicubic with antialiasing."""
+    height, width = image.shape[:2]
+    h, w = spec.size
+    if (height, width) == (h, w) and (spec.resize != "crop" or spec.crop_fraction == 1):
+        return image
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    if spec.resize == "squash":
+        return _array(picture.resize((w, h), Image.Resampling.BICUBIC))
+    if spec.resize == "crop":
+        # the box of the source that is seen, in one resampling: nothing is computed to be cut off
+        scale = min(height * spec.crop_fraction / h, width * spec.crop_fraction / w)
+        left, top = (width - w * scale) / 2, (height - h * scale) / 2
+        box = (left, top, left + w * scale, top + h * scale)
+        return _array(picture.resize((w, h), Image.Resampling.BICUBIC, box=box))
+    scale = min(h / height, w / width)
+    inner = max(1, min(h, round(height * scale))), max(1, min(w, round(width * scale)))
+    canvas = np.full((h, w, image.shape[2]), round(255 * spec.background), np.uint8)
+    top, left = (h - inner[0]) // 2, (w - inner[1]) // 2
+    canvas[top : top + inner[0], left : left + inner[1]] = _array(
+        picture.resize(inner[::-1], Image.Resampling.BICUBIC)
+    )
+    return canvas
+
+
+def _upright(image: Image.Image, channels: int | None, background: float, name: str) -> Pixels:
+    if image.width * image.height > MOST_PIXELS:  # the header says so, before any pixel is decoded
+        raise Unreadable(
+            name,
+            f"{image.width}×{image.height} is more than {MOST_PIXELS:,} pixels "
+            "(a decompression bomb?)",
+        )
+    if image.mode in ("I", "F"):
+        raise Unreadable(
+            name, f"its {image.mode!r} samples have no stated range; save it as 8 bits"
+        )
+    image.load()
+    turned = ImageOps.exif_transpose(image)
+    return _converted(turned, channels, background)
+
+
+def _converted(image: Image.Image, channels: int | None, background: float) -> Pixels:
+    if image.mode.startswith("I;16"):
+        deep = np.asarray(image).astype(np.uint32)
+        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        under = Image.new("RGBA", image.size, (round(255 * background),) * 3 + (255,))
+        image = Image.alpha_composite(under, image).convert("RGB")
+    grey = image.mode in ("L", "1") if channels is None else channels == 1
+    return _array(image.convert("L" if grey else "RGB"))
+
+
+def _array(image: Image.Image) -> Pixels:
+    array = np.array(image, dtype=np.uint8)
+    return array[:, :, None] if array.ndim == 2 else array
+
+
+def _bytes_of(array: NDArray[Any]) -> NDArray[Any]:
+    """An array as Pillow takes it: uint8 (H, W) or (H, W, 3 | 4)."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise Mistake(f"A picture has shape (H, W) or (H, W, 1 | 3 | 4), not {array.shape}.")
+    if array.size == 0:
+        raise Mistake(f"A picture of shape {array.shape} has no pixels.")
+    if array.dtype != np.uint8:
+        if not np.issubdtype(array.dtype, np.floating):
+            raise Mistake(f"A picture is uint8, or float in [0, 1]; not {array.dtype}.")
+        if not (array.min() >= 0 and array.max() <= 1):  # written so that NaN fails too
+            raise Mistake(
+                f"Float pixels must be in [0, 1]; found [{array.min():g}, {array.max():g}]. "
+                "Divide 8-bit values by 255."
+            )
+        array = np.rint(array * 255).astype(np.uint8)
+    return array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+
+
+def _what_it_is(source: str | os.PathLike[str] | bytes) -> str:
+    """Why a file that Pillow does not know is no picture for us, in words."""
+    if isinstance(source, bytes):
+        head = source[:512]
+    else:
+        with Path(source).open("rb") as file:
+            head = file.read(512)
+    start = head.lstrip().lower()
+    if not head:
+        return "it is empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page (HTML), not a picture"
+    if start.startswith(b"%!ps") or head.startswith(b"\xc5\xd0\xd3\xc6"):
+        return "it is PostScript (EPS), which is never run here"
+    if start.startswith((b"<svg", b"<?xml")):
+        return "it is SVG or XML; export it as PNG"
+    if head.startswith(b"%PDF"):
+        return "it is a PDF; export its pages as PNG"
+    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif"):
+        return "HEIC and AVIF are not supported; export it as JPEG"
+    return f"it is none of {', '.join(FORMATS)}"

@@ -1,0 +1,100 @@
+"""Learning curves: loss, accuracy and learning rate by epoch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from hubel.mistakes import Mistake
+from hubel.report.drawing import ACCENT, INK, MUTED, canvas, style, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WIDTH, _HEIGHT = 276.0, 190.0  # three beside each other, or one on a phone
+_STEPS = (1, 2, 2.5, 5, 10)  # between ticks, times a power of ten
+_LOG_SPAN = 20  # a loss that falls further than this is drawn on a logarithmic axis
+
+
+class Curves(NamedTuple):
+    """Three pictures, SVG."""
+
+    loss: bytes
+    accuracy: bytes
+    rate: bytes
+
+
+def curves(history: Sequence[Mapping[str, float]], *, best_epoch: int = 0) -> Curves:
+    """Draw a training from its history: grey what was trained on, in the accent what was not.
+
+    history: one mapping for each epoch with any of epoch, loss, accuracy, validation_loss,
+    validation_accuracy and rate; what an epoch lacks, or is not finite, leaves a gap.
+    best_epoch (from 1) is marked. Raises Mistake for an empty history.
+    """
+    if not history:
+        raise Mistake("There are no curves to draw: the history has no finished epoch.")
+    with style():
+        return Curves(
+            _panel(history, "loss", best_epoch),
+            _panel(history, "accuracy", best_epoch),
+            _panel(history, "rate", 0),
+        )
+
+
+def _panel(history: Sequence[Mapping[str, float]], figure_of: str, best_epoch: int) -> bytes:
+    figure, axes = canvas(_WIDTH, _HEIGHT, left=44, right=8, top=8, bottom=34)
+    epochs = [row.get("epoch", i + 1) for i, row in enumerate(history)]
+    lines = {
+        "training": (_column(history, figure_of), MUTED),
+        "validation": (_column(history, f"validation_{figure_of}"), ACCENT),
+    }
+    lines = {k: (v, c) for k, (v, c) in lines.items() if any(map(math.isfinite, v))}
+    if figure_of == "rate":
+        lines = {k: (v, INK) for k, (v, _) in lines.items()}
+    marker = "o" if len(epochs) == 1 else None  # a line needs two points, a dot only one
+    for name, (values, colour) in lines.items():
+        axes.plot(epochs, values, color=colour, lw=1.6, label=name, marker=marker, ms=4)
+    if "validation" in lines and 0 < best_epoch <= len(history):
+        _mark(axes, epochs[best_epoch - 1], lines["validation"][0][best_epoch - 1])
+    _finish(axes, figure_of, epochs, [v for values, _ in lines.values() for v in values])
+    if len(lines) > 1:
+        axes.legend(
+            loc="lower right" if figure_of == "accuracy" else "upper right",
+            frameon=False,
+            fontsize=9.5,
+        )
+    return svg(figure)
+
+
+def _column(history: Sequence[Mapping[str, float]], key: str) -> list[float]:
+    return [float(row.get(key, math.nan)) for row in history]
+
+
+def _mark(axes: "Axes", epoch: float, value: float) -> None:
+    axes.axvline(epoch, color=MUTED, lw=0.8, ls=(0, (2, 3)), zorder=0)
+    axes.plot([epoch], [value], "o", color=ACCENT, ms=5.5)
+
+
+def _finish(axes: "Axes", figure_of: str, epochs: list[float], values: list[float]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+
+    finite = [v for v in values if math.isfinite(v)]
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+    axes.tick_params(length=3)
+    axes.grid(axis="y", color=MUTED, alpha=0.22, lw=0.8)
+    axes.set_axisbelow(True)
+    if figure_of == "accuracy":
+        lowest = min(finite, default=0.0)
+        axes.set_ylim(max(0.0, lowest - 0.08 * (1 - lowest) - 0.002), 1.0 + 0.03 * (1.002 - lowest))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=_STEPS))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{round(100 * v, 6):g} %"))
+        return
+    if figure_of == "loss" and finite and 0 < _LOG_SPAN * min(finite) < max(finite):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=12))
+        axes.yaxis.set_minor_locator(LogLocator(subs=()))
+    else:
+        axes.set_ylim(bottom=0.0, top=1.05 * max(finite, default=1.0) or 1.0)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=_STEPS))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))

@@ -1,0 +1,140 @@
+"""How every figure is drawn: one ink, one accent, and from a matplotlib Figure to bytes.
+
+matplotlib is imported when the first figure is drawn, and only its object-oriented interface is
+used: no pyplot, no figure that outlives its function, rcParams left as found.
+"""
+
+import io
+import re
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, ACCENT, MUTED = "#1b1d21", "#c4500c", "#868c96"  # muted is legible on white and on black
+
+_POINTS = 72  # an inch; a figure's unit here is the point, which is also the unit of its SVG
+_IN_A_PAGE = {INK: "currentColor", ACCENT: f"var(--accent, {ACCENT})"}
+_STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib; a page puts its own font instead
+    "font.size": 10.0,
+    "text.color": INK,
+    "text.parse_math": False,  # a class may be called $\frac$
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "svg.fonttype": "none",  # text stays text: it can be read aloud, found and copied
+    "svg.hashsalt": "hubel",  # the same figure is the same bytes
+}
+_HIDDEN_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The house's rcParams inside, the caller's again after.
+
+    A script that the font has no glyphs for is no reason to warn: in an SVG the reader's own
+    fonts draw it.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        yield
+
+
+def canvas(
+    width: float, height: float, *, left: float, right: float, top: float, bottom: float
+) -> "tuple[Figure, Axes]":
+    """A figure of width × height points and its one axes, within the given margins in points."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / _POINTS, height / _POINTS), dpi=_POINTS)
+    inner = (width - left - right) / width, (height - top - bottom) / height
+    return figure, figure.add_axes((left / width, bottom / height, *inner))
+
+
+def svg(figure: "Figure") -> bytes:
+    """The figure as SVG, without prolog, metadata or links, to stand in a page or in a file.
+
+    Its ink is the text colour around it and its accent the page's `--accent`, so that it turns
+    with the page from light to dark. Ids that nothing refers to are dropped, since several
+    figures share a page.
+    """
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+    text = file.getvalue()
+    text = text[text.index("<svg") :]
+    for colour, value in _IN_A_PAGE.items():
+        text = text.replace(f": {colour}", f": {value}")
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
+    text = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", text)
+    return text.encode()
+
+
+def png(figure: "Figure", *, scale: float = 2.0) -> bytes:
+    """The figure as PNG on white, `scale` pixels to the point."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_POINTS * scale, facecolor="white")
+    return file.getvalue()
+
+
+def legible(text: str) -> str:
+    """Text that every file can hold and that shows in the order it is read.
+
+    Folder names may hold line breaks, undecodable bytes and direction overrides: white space
+    becomes a space, the rest "�".
+
+    >>> legible("two\\nlines \\udcff")
+    'two lines �'
+    """
+    return "".join(" " if c in "\t\n\r" else "�" if _illegible(c) else c for c in text)
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` columns of legible text, its middle left out; a wide character takes two.
+
+    Both ends are kept, because long class names tend to differ at one of them.
+
+    >>> shortened("Egyptian cat", 8)
+    'Egyp…cat'
+    >>> shortened("猫の写真です", 7)
+    '猫…です'
+    """
+    text = legible(text)
+    if _columns(text) <= width:
+        return text
+    start, end = text, ""
+    while start and _columns(start) > width // 2:
+        start = start[:-1]
+    while len(end) < len(text) and _columns(start + "…" + text[-len(end) - 1 :]) <= width:
+        end = text[-len(end) - 1 :]
+    return f"{start}…{end}"
+
+
+def columns(text: str) -> int:
+    """How many columns of a fixed grid the text takes, East Asian wide characters being two."""
+    return _columns(legible(text))
+
+
+def _columns(text: str) -> int:
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def _illegible(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs") or character in _HIDDEN_CONTROLS

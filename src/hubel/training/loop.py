@@ -1,0 +1,188 @@
+"""The training loop, written once: a generator that yields after every step and every epoch.
+
+The caller shows progress, saves, keeps to a time limit, prunes, or stops by breaking. Everything
+that the next step depends on is in the model, the optimiser and the `TrainingState`; order,
+augmentation and dropout are pure functions of (seed, epoch, step). So a run that is stopped after
+any step and goes on from the saved three ends bit-equal to one that never stopped.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from hubel import draws
+from hubel.training.optimisers import Optimiser
+from hubel.training.schedule import Progress
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]  # (logits, labels) → scalar
+
+
+class Batches(Protocol):
+    """What `fit` needs of the data: so many steps, and the batches of an epoch from any step on."""
+
+    def __len__(self) -> int: ...
+    def epoch(self, epoch: int, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """After one step: `number` counts from 1 over the run; loss is a detached scalar tensor."""
+
+    epoch: int
+    number: int
+    loss: Tensor
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """After one epoch (`number` from 1): its figures, and whether it is the best one so far."""
+
+    number: int
+    figures: Mapping[str, float]
+    best: bool
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands, beside the weights and the optimiser.
+
+    epoch: finished epochs. step: steps done in the current one. history: the figures of finished
+    epochs. best_epoch: the number of the best epoch by validation accuracy (the first of equals by
+    validation loss), 0 before any; best: the weights after it. seconds: time spent in `fit`.
+    sums: running loss, correct answers and samples of the current epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+    sums: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
+
+
+def fit(
+    model: nn.Module,
+    batches: Batches,
+    *,
+    loss: LossFunction,
+    optimiser: Optimiser,
+    schedule: Callable[[Progress], float],
+    epochs: int,
+    state: TrainingState,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    validate: Callable[[], Mapping[str, float]] | None = None,
+    penalty: Callable[[nn.Module], Tensor] | None = None,
+    patience: int | None = None,
+    autocast: torch.dtype | None = None,
+) -> Iterator[Step | Epoch]:
+    """Train in place, going on from `state`; see the module's text for who does what.
+
+    batches gives pixels float32 (N, C, H, W) in [0, 1] and labels int64 (N,). loss: any callable
+    (logits, labels) → scalar; penalty: added to it (L1, L2). schedule: progress → multiplier of
+    the optimiser's rates. validate: called after every epoch, its figures ("accuracy", "loss") are
+    recorded as "validation_…" and choose the best weights; without it the last weights are best.
+    patience: stop early after so many epochs without a better one. autocast: torch.bfloat16 for
+    mixed precision.
+    Raises FloatingPointError at a loss that is not finite, naming epoch and step; the model then
+    still has the weights that gave that loss.
+    """
+    device = torch.device(device)
+    state.sums = state.sums.to(device)
+    # reading the loss back at every step would stall a GPU: there it is read every 32 steps
+    check_every = 1 if device.type == "cpu" else 32
+    while state.epoch < epochs and not out_of_patience(state, patience):
+        began, spent = time.perf_counter(), state.seconds
+        unchecked: list[Tensor] = []
+        for pixels, labels in batches.epoch(state.epoch, start=state.step):
+            model.train()
+            number = state.epoch * len(batches) + state.step
+            accuracies = tuple(f.get("validation_accuracy", f["accuracy"]) for f in state.history)
+            progress = Progress(number, len(batches), epochs, accuracies)
+            optimiser.scale(schedule(progress))
+            with (
+                _reseeded(draws.integer(seed, "dropout", number), device),
+                torch.autocast(device.type, autocast, enabled=autocast is not None),
+            ):
+                logits = model(pixels)
+            value = loss(logits.float() if autocast else logits, labels)
+            objective = value if penalty is None else value + penalty(model)
+            unchecked.append(objective.detach())
+            if len(unchecked) == check_every or state.step + 1 == len(batches):
+                _check_finite(unchecked, state.epoch + 1, state.step + 1)
+                unchecked.clear()
+            optimiser.zero_grad()
+            objective.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            state.step += 1
+            state.sums += _tally(value, logits, labels)
+            state.seconds = spent + time.perf_counter() - began
+            yield Step(state.epoch + 1, number + 1, objective.detach())
+            began, spent = time.perf_counter(), state.seconds
+        yield _finish_epoch(model, optimiser, state, validate, began)
+
+
+def out_of_patience(state: TrainingState, patience: int | None) -> bool:
+    """Whether the best epoch lies more than `patience` epochs back."""
+    return patience is not None and state.epoch - state.best_epoch >= patience
+
+
+def _finish_epoch(
+    model: nn.Module,
+    optimiser: Optimiser,
+    state: TrainingState,
+    validate: Callable[[], Mapping[str, float]] | None,
+    began: float,
+) -> Epoch:
+    total, correct, samples = state.sums.tolist()
+    figures = {"epoch": float(state.epoch + 1), "rate": optimiser.rates()[0]}
+    figures |= {"loss": total / samples, "accuracy": correct / samples}
+    if validate is not None:
+        figures |= {f"validation_{name}": figure for name, figure in validate().items()}
+    state.seconds += time.perf_counter() - began
+    figures["seconds"] = state.seconds
+    state.history.append(figures)
+    state.epoch, state.step = state.epoch + 1, 0
+    state.sums.zero_()
+    best = state.best_epoch == 0 or _merit(figures) > _merit(state.history[state.best_epoch - 1])
+    if best or validate is None:
+        state.best_epoch = state.epoch
+        state.best = {name: value.clone() for name, value in model.state_dict().items()}
+    return Epoch(state.epoch, figures, state.best_epoch == state.epoch)
+
+
+def _merit(figures: Mapping[str, float]) -> tuple[float, float]:
+    """Validation accuracy first; among equals the lower validation loss."""
+    return figures.get("validation_accuracy", 0.0), -figures.get("validation_loss", 0.0)
+
+
+def _tally(value: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """(sum of losses, correct answers, samples), on the device: nothing waits for it."""
+    n = len(labels)
+    with torch.no_grad():
+        correct = (logits.argmax(1) == labels).sum()
+        return torch.stack((value.detach() * n, correct, correct.new_full((), n))).double()
+
+
+def _check_finite(losses: list[Tensor], epoch: int, last_step: int) -> None:
+    finite = torch.isfinite(torch.stack(losses)).tolist()
+    if not all(finite):
+        step = last_step - len(losses) + 1 + finite.index(False)
+        raise FloatingPointError(
+            f"The loss is {losses[finite.index(False)].item()} in epoch {epoch} at step {step}: "
+            "try a lower learning rate."
+        )
+
+
+@contextmanager
+def _reseeded(seed: int, device: torch.device) -> Iterator[None]:
+    """torch's generators seeded inside (dropout draws from them), and put back after."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

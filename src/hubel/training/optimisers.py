@@ -1,0 +1,186 @@
+"""Optimisers by name, and their whole state as plain tensors and numbers: never a pickle.
+
+sgd: Sutskever et al. 2013 (momentum, Nesterov). adam, adamw: Kingma & Ba 2015; Loshchilov & Hutter
+2019. muon: Jordan 2024, momentum orthogonalised by a Newton–Schulz iteration, for the matrices of
+the hidden layers, beside SGD for everything else.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hubel.mistakes import Failure, Mistake, unknown
+
+Named = list[tuple[str, nn.Parameter]]
+
+# Muon's own settings as its author gives them; the rates of the two parts differ by nature:
+# an orthogonalised step has a size that does not depend on the gradient's.
+MUON_MOMENTUM = 0.95
+SGD_PER_MUON = 1.0
+
+
+class Optimiser:
+    """One or more torch optimisers that step together over named parameters.
+
+    `scale` sets every rate to a multiple of its base rate; `tensors` and `facts` are all that has
+    to be kept to go on bit-equal after `restore`.
+    """
+
+    def __init__(self, parts: list[tuple[torch.optim.Optimizer, Named]], views: "Views") -> None:
+        self._parts = parts
+        self._views = views
+        self._base = [group["lr"] for part, _ in parts for group in part.param_groups]
+
+    def zero_grad(self) -> None:
+        for part, _ in self._parts:
+            part.zero_grad()
+        self._views.forget()
+
+    def step(self) -> None:
+        self._views.refresh()
+        for part, _ in self._parts:
+            part.step()
+
+    def scale(self, factor: float) -> None:
+        """Set each rate to factor × its base rate."""
+        groups = (group for part, _ in self._parts for group in part.param_groups)
+        for base, group in zip(self._base, groups, strict=True):
+            group["lr"] = base * factor
+
+    def rates(self) -> list[float]:
+        """The rates now, one for each group of parameters."""
+        return [float(group["lr"]) for part, _ in self._parts for group in part.param_groups]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state, as "<parameter>|<key>"; empty before the first step."""
+        return {
+            f"{name}|{key}": value
+            for part, named in self._parts
+            for name, parameter in named
+            for key, value in part.state.get(parameter, {}).items()
+            if isinstance(value, Tensor)
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What of the state is no tensor: JSON values."""
+        return {"rates": self.rates()}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Take back what `tensors` and `facts` gave. Raises Failure for another optimiser's."""
+        known = {name: (part, p) for part, named in self._parts for name, p in named}
+        for key, value in tensors.items():
+            name, _, entry = key.partition("|")
+            if name not in known:
+                raise Failure(f"The optimiser's state has {name!r}, which is not trained here.")
+            part, parameter = known[name]
+            if value.ndim and value.shape != parameter.shape:
+                raise Failure(
+                    f"The optimiser's state of {name} has shape {tuple(value.shape)}, "
+                    f"not {tuple(parameter.shape)}."
+                )
+            if value.ndim:  # in the layout of the parameter, whose bits the kernels see
+                own = torch.empty_like(parameter)
+                value = own.copy_(value).detach()
+            part.state[parameter][entry] = value
+        groups = (group for part, _ in self._parts for group in part.param_groups)
+        for rate, group in zip(facts["rates"], groups, strict=True):
+            group["lr"] = rate
+
+
+class Views:
+    """Kernels (out, in, h, w) as matrices (out, in·h·w) that share their storage.
+
+    torch's Muon takes matrices only. In the channels-last layout the columns come in another order,
+    which the orthogonalisation does not see.
+    """
+
+    def __init__(self, kernels: Iterable[nn.Parameter]) -> None:
+        self._pairs = [(kernel, nn.Parameter(_matrix(kernel.detach()))) for kernel in kernels]
+
+    @property
+    def matrices(self) -> list[nn.Parameter]:
+        return [matrix for _, matrix in self._pairs]
+
+    def refresh(self) -> None:
+        """Give the matrices their kernels' gradients, and follow weights that were moved."""
+        for kernel, matrix in self._pairs:
+            if kernel.data_ptr() != matrix.data_ptr():
+                matrix.data = _matrix(kernel.detach())
+            if kernel.grad is not None:
+                like = torch.empty_like(kernel).copy_(kernel.grad)
+                matrix.grad = _matrix(like)
+
+    def forget(self) -> None:
+        for kernel, _ in self._pairs:
+            kernel.grad = None
+
+
+def _matrix(kernel: Tensor) -> Tensor:
+    if kernel.ndim == 2 or kernel.is_contiguous():
+        return kernel.view(len(kernel), -1)
+    return kernel.permute(0, 2, 3, 1).view(len(kernel), -1)
+
+
+def _sgd(named: Named, lr: float, momentum: float, nesterov: bool, decay: float) -> Any:
+    if nesterov and not momentum:
+        raise Mistake("Nesterov's momentum needs momentum above 0: set nesterov=false or momentum.")
+    return torch.optim.SGD(
+        [p for _, p in named], lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay
+    )
+
+
+def _adam(kind: type[torch.optim.Optimizer], named: Named, lr: float, decay: float) -> Any:
+    return kind([p for _, p in named], lr=lr, weight_decay=decay)  # type: ignore[call-arg]
+
+
+KINDS = ("sgd", "adam", "adamw", "muon")
+
+
+def build(
+    parameters: Iterable[tuple[str, nn.Parameter]],
+    *,
+    kind: str,
+    lr: float,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> Optimiser:
+    """The optimiser `kind` (one of KINDS) over named parameters; frozen ones are left out.
+
+    muon orthogonalises kernels and matrices except the last one, the head, whose rows are
+    classes; the head, biases and norm scales are trained by SGD at the same rate.
+    Raises Mistake for an unknown kind, a rate that is not above 0, or nothing to train.
+    """
+    named = [(name, p) for name, p in parameters if p.requires_grad]
+    if kind not in KINDS:
+        raise unknown("optimiser", kind, KINDS)
+    if not lr > 0:
+        raise Mistake(f"The learning rate must be above 0, not {lr}.")
+    if not named:
+        raise Mistake("The network has no parameters to train.")
+    if kind == "sgd":
+        parts = [(_sgd(named, lr, momentum, nesterov, weight_decay), named)]
+    elif kind in ("adam", "adamw"):
+        torch_kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind]
+        parts = [(_adam(torch_kind, named, lr, weight_decay), named)]
+    else:
+        return _muon(named, lr, momentum, nesterov, weight_decay)
+    return Optimiser(parts, Views([]))
+
+
+def _muon(named: Named, lr: float, momentum: float, nesterov: bool, decay: float) -> Optimiser:
+    kernels = [(name, p) for name, p in named if p.ndim >= 2][:-1]
+    inner = {name for name, _ in kernels}
+    rest = [(name, p) for name, p in named if name not in inner]
+    views = Views(p for _, p in kernels)
+    parts: list[tuple[torch.optim.Optimizer, Named]] = []
+    if kernels:
+        muon = torch.optim.Muon(
+            views.matrices, lr=lr, momentum=MUON_MOMENTUM, weight_decay=decay, nesterov=True
+        )
+        names = [name for name, _ in kernels]
+        parts.append((muon, list(zip(names, views.matrices, strict=True))))
+    sgd = _sgd(rest, lr * SGD_PER_MUON, momentum, nesterov, decay)
+    return Optimiser([*parts, (sgd, rest)], views)

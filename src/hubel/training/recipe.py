@@ -1,0 +1,173 @@
+"""A recipe: everything that decides how a network is trained, in one typed, validated record.
+
+Named recipes are rows of `RECIPES`. A recipe is read from TOML, overridden by `--set key=value`,
+and written resolved into the run folder, from where the same training can be run again.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hubel.mistakes import Failure, Mistake, unknown
+
+
+class Recipe(BaseModel):
+    """Defaults are those of the recipe `fast`; the comment behind a field says what it decides."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+    recipe: str = "fast"  # the row of RECIPES that this one began as
+    data: str | None = None  # a data set's name or a folder
+    validation: float | None = Field(None, gt=0, lt=1)  # share held out; None: the data's own
+    test: float | None = Field(None, ge=0, lt=1)  # share split off a folder without a test split
+
+    network: str = "small"
+    arguments: dict[str, Any] = {}  # of the network's builder: dropout, hidden, widths, …
+    size: int | None = Field(None, gt=0)  # side of the square the network sees; None: the data's
+    resize: Literal["squash", "crop", "pad"] = "crop"
+    initialisation: str = "default"
+
+    epochs: int = Field(10, gt=0)
+    batch_size: int | Literal["all"] = 128  # "all": gradient descent on the full batch
+    optimiser: str = "muon"
+    lr: float = Field(0.02, gt=0, allow_inf_nan=False)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: str = "one-cycle"
+    warmup: float = Field(0.0, ge=0)  # epochs of linear growth
+    milestones: tuple[float, ...] = (0.5, 0.75)  # of schedule "step": shares of the run
+    plateau_patience: int = Field(3, gt=0)  # of schedule "plateau": epochs
+    patience: int | None = Field(None, gt=0)  # stop early after so many epochs without a better
+
+    loss: str = "cross-entropy"
+    smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = "none"
+    l1: float = Field(0.0, ge=0)  # strength λ of Σ|W|, added to the loss
+    l2: float = Field(0.0, ge=0)  # strength λ of ΣW², added to the loss
+
+    flip: bool | None = None  # mirror half of the pictures; None: where the data's labels allow
+    crop: int = Field(0, ge=0)  # pixels of random crop after padding by as many
+    rotate: float = Field(0.0, ge=0, le=180)  # degrees, either way
+    scale: float = Field(0.0, ge=0, lt=1)  # relative, either way
+    shift: float = Field(0.0, ge=0)  # pixels, either way
+
+    seed: int = Field(0, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 mixed on CUDA
+    channels_last: bool = True
+    deterministic: bool = False  # on CUDA: deterministic kernels, for bit-equal resumes
+    checkpoint_seconds: float = Field(60.0, ge=0)  # also saved after every epoch
+
+    @field_validator("batch_size")
+    @classmethod
+    def _some(cls, size: int | str) -> int | str:
+        if isinstance(size, int) and size < 1:
+            raise ValueError("must be at least 1, or 'all'")
+        return size
+
+    @field_validator("milestones")
+    @classmethod
+    def _rising(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if list(shares) != sorted(set(shares)) or not all(0 < share < 1 for share in shares):
+            raise ValueError("must be rising shares of the run, between 0 and 1")
+        return shares
+
+    def as_toml(self) -> str:
+        """The resolved recipe; what is None is left out (TOML has no null)."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    # For small pictures and little time: our own.
+    "fast": {},
+    # He et al. 2015, section 4.2: 64,000 steps of 128 on 45,000 pictures, i.e. 182 epochs.
+    "resnet-2015": {
+        "network": "resnet20",
+        "initialisation": "he",
+        "epochs": 182,
+        "batch_size": 128,
+        "optimiser": "sgd",
+        "lr": 0.1,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+        "schedule": "step",
+        "milestones": (0.5, 0.75),
+        "crop": 4,
+    },
+}
+
+
+def resolve(name: str, overrides: Mapping[str, Any], *, base: Mapping[str, Any] = {}) -> Recipe:
+    """The recipe `name` (a row, or a TOML file's path) with overrides laid over it.
+
+    base is laid under the overrides and over the row. Raises Mistake listing everything wrong.
+    """
+    told: dict[str, Any] = {}
+    if name.endswith(".toml"):
+        told = read_toml(Path(name))
+        name = str(told.get("recipe", "fast"))
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    values = {**RECIPES[name], **base, **told, **overrides, "recipe": name}
+    if "arguments" in overrides and isinstance(told.get("arguments"), dict):
+        values["arguments"] = {**told["arguments"], **overrides["arguments"]}
+    try:
+        return Recipe(**values)
+    except ValidationError as wrong:
+        raise Mistake(_sentence(wrong)) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A recipe file's keys. Raises Mistake for what is missing or no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as wrong:
+        raise Mistake(f"The recipe {path} cannot be read: {wrong.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise Mistake(f"The recipe {path} is not TOML: {wrong}.") from None
+
+
+def parse_setting(text: str) -> dict[str, Any]:
+    """One `key=value` of `--set`: the value as TOML, or as the bare text that it is.
+
+    >>> parse_setting("lr=0.1"), parse_setting("loss=hinge"), parse_setting("arguments.dropout=0.5")
+    ({'lr': 0.1}, {'loss': 'hinge'}, {'arguments': {'dropout': 0.5}})
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise Mistake(f"--set takes key=value, not {text!r}.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    outer, dot, inner = key.strip().partition(".")
+    return {outer: {inner: parsed}} if dot else {outer: parsed}
+
+
+def from_run(path: Path) -> Recipe:
+    """The resolved recipe of a run folder. Raises Failure when it was damaged."""
+    try:
+        return Recipe(**read_toml(path / "recipe.toml"))
+    except (Mistake, ValidationError) as wrong:
+        text = _sentence(wrong) if isinstance(wrong, ValidationError) else str(wrong)
+        raise Failure(f"{path / 'recipe.toml'} is damaged: {text}") from None
+
+
+def _sentence(wrong: ValidationError) -> str:
+    """All of a recipe's errors in one sentence, with the nearest names for unknown keys."""
+    parts = []
+    for error in wrong.errors():
+        key = ".".join(str(part) for part in error["loc"][:1]) or "recipe"
+        if error["type"] == "extra_forbidden":
+            guess = unknown("key", key, Recipe.model_fields)
+            near = str(guess).partition("Did you mean ")[2].partition("?")[0]
+            parts.append(f"there is no key {key!r}" + (f" (did you mean {near}?)" if near else ""))
+        else:
+            message = error["msg"].removeprefix("Value error, ").lower()
+            parts.append(f"{key}: {message}, found {error['input']!r}")
+    return f"The recipe is wrong in {len(parts)} place(s): {'; '.join(dict.fromkeys(parts))}."

@@ -1,0 +1,122 @@
+"""Measure a classifier: a run on its own test split, or any model on any labelled pictures."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from hubel.data.samples import Samples
+from hubel.data.sources import open_splits, open_whole
+from hubel.mistakes import Failure, Mistake
+from hubel.model import Classifier
+from hubel.results import Evaluation
+from hubel.run import Run
+from hubel.training import evaluate as figures
+from hubel.training.recipe import from_run
+from hubel.verbs import machine
+from hubel.verbs.load import load
+from hubel.verbs.prepare import decode, open_data
+from hubel.verbs.report import write_report
+from hubel.verbs.watch import Watch
+
+Split = Literal["train", "validation", "test", "all"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "all")
+
+
+def evaluate(
+    model: str | os.PathLike[str] | Classifier,
+    data: str | os.PathLike[str] | None = None,
+    *,
+    split: Split | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    workers: int = 0,
+    batch_size: int = 256,
+    watch: Watch | None = None,
+) -> Evaluation:
+    """Accuracy with its interval, top-5, per-class figures and confusion of `model` on `data`.
+
+    model: a run folder, a model folder, a catalogue name or a Classifier. data: a data set or a
+    folder; a run needs none and is measured on its own test split, and its report is written anew
+    with the result. split: the default is test, and for another folder without a test split, all
+    of it. Classes are matched by name. Raises Mistake and Failure as `hubel.train` does.
+
+    >>> import hubel, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trained = hubel.train("digits", network="linear", epochs=2, out=f"{folder}/run")
+    ...     tested = hubel.evaluate(trained.run)
+    >>> tested.n, tested.accuracy > 0.5
+    (359, True)
+    """
+    watch = watch or Watch()
+    if split is not None and split not in SPLITS:
+        raise Mistake(f"--split is {', '.join(SPLITS)}; not {split!r}.")
+    where = machine.device(device)
+    classifier = model if isinstance(model, Classifier) else load(model)
+    own = None if isinstance(model, Classifier) else _own_run(Path(model))
+    samples, name = _samples(own, data, split)
+    with machine.threads(threads):
+        loaded = decode(samples, classifier.pixels, name, workers=workers, watch=watch)
+        logits = figures.predict(
+            classifier.to(where),
+            torch.from_numpy(loaded.images),
+            batch_size=batch_size,
+            device=where,
+            progress=lambda done, total: watch.progress("evaluate", done, total, name),
+        )
+    labels = torch.from_numpy(loaded.labels)
+    found = figures.evaluation(
+        logits, _matched(labels, samples.classes, classifier.classes), classifier.classes
+    )
+    if own is not None and data is None and name == "test":
+        own.write_json("test.json", found.as_json())
+        write_report(own, classifier, loaded, logits, on="test")
+    return found
+
+
+def _own_run(path: Path) -> Run | None:
+    """The run that a model path names, if it is one."""
+    return Run.find(path) if (path / "recipe.toml").is_file() else None
+
+
+def _samples(
+    own: Run | None, data: str | os.PathLike[str] | None, split: Split | None
+) -> tuple[Samples, str]:
+    """The pictures to measure on, and what to call them."""
+    if data is None:
+        if own is None:
+            raise Mistake("This model does not say what it was trained on: name the DATA.")
+        splits = open_data(from_run(own.path))
+        if split == "all":
+            raise Mistake(
+                "A run is not measured on all of its own data, which it learned from: "
+                "--split test, validation or train."
+            )
+    elif split == "all" or (split is None and not _has_test(data)):
+        return open_whole(os.fspath(data)), "all"
+    else:
+        splits = open_splits(os.fspath(data))
+    name = split or "test"
+    samples: Samples = getattr(splits, name)
+    if len(samples) == 0:
+        raise Failure(f"The {name} split is empty: name another --split.")
+    return samples, name
+
+
+def _has_test(data: str | os.PathLike[str]) -> bool:
+    """Whether data bring a test split of their own: data sets do, folders may."""
+    path = Path(data)
+    return not path.is_dir() or (path / "test").is_dir()
+
+
+def _matched(labels: torch.Tensor, theirs: tuple[str, ...], ours: tuple[str, ...]) -> torch.Tensor:
+    """The data's labels as indices of the model's classes, by name."""
+    strange = [name for name in theirs if name not in ours]
+    if strange:
+        more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
+        raise Mistake(
+            f"The data have classes that the model does not know: {', '.join(strange[:5])}{more}. "
+            f"It knows {len(ours)}: {', '.join(ours[:10])}{', …' if len(ours) > 10 else ''}."
+        )
+    return torch.tensor([ours.index(name) for name in theirs])[labels]

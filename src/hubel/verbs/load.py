@@ -1,0 +1,43 @@
+"""MODEL, wherever a user names one: a run folder, a model folder, or a catalogue name."""
+
+import os
+from pathlib import Path
+
+from hubel.mistakes import Mistake, unknown
+from hubel.model import FACTS, Classifier
+from hubel.networks import catalogue, weights
+
+
+def load(model: str | os.PathLike[str]) -> Classifier:
+    """The classifier of a run folder or model folder, or a catalogue network with its weights.
+
+    Raises Mistake for what is none of these (the nearest name is suggested) and Failure for a
+    folder whose files are missing or damaged. For a network of your own:
+    `hubel.Classifier.load(folder, build=…)`.
+
+    >>> import hubel
+    >>> hubel.load("efficientnet-lite0").classes[285]
+    'Egyptian cat'
+    """
+    name, path = os.fspath(model), Path(model)
+    if name in weights.PUBLISHED:
+        return weights.load(name)
+    folder = model_folder(path)
+    if folder is not None:
+        return Classifier.load(folder, build=catalogue.build)
+    if name in catalogue.CATALOGUE:
+        raise Mistake(
+            f"The network {name!r} has no published weights here, so it cannot answer yet: train "
+            f"it (hubel train DATA --network {name}), or name a run."
+        )
+    if path.exists():
+        raise Mistake(f"{name} is no run and no model folder: it holds no {FACTS}.")
+    raise unknown("model or run folder", name, weights.PUBLISHED)
+
+
+def model_folder(path: Path) -> Path | None:
+    """The model folder that a run folder holds, or that the path is; None if neither."""
+    for folder in (path, path / "model"):
+        if (folder / FACTS).is_file():
+            return folder
+    return None

@@ -1,0 +1,123 @@
+"""The machine and its settings: device, threads, precision, versions; what a run records."""
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import hubel
+from hubel.mistakes import Failure, Mistake
+
+# What must be as it was for a resumed run to be bit-equal.
+DECISIVE = ("hubel", "torch", "numpy", "device", "threads", "processor")
+
+
+def device(name: str = "auto") -> torch.device:
+    """auto | cpu | cuda | cuda:N | mps → a device that is there. Raises Mistake if it is not."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
+        raise Mistake(f"--device is auto, cpu, cuda, cuda:N or mps, not {name!r}.")
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }[kind]
+    if int(index or 0) >= there:
+        raise Mistake(
+            f"There is no device {name!r} here ({kind}: {there} found); try --device cpu."
+        )
+    return torch.device(name)
+
+
+@contextmanager
+def threads(number: int | None) -> Iterator[int]:
+    """So many torch threads inside (None: as it is); put back after."""
+    if number is not None and number < 1:
+        raise Mistake(f"--threads is at least 1, not {number}.")
+    before = torch.get_num_threads()
+    if number is not None:
+        torch.set_num_threads(number)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Deterministic kernels only, inside: what CUDA needs for bit-equal runs."""
+    before = torch.are_deterministic_algorithms_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.backends.cudnn.benchmark = benchmark
+
+
+def autocast(precision: str, where: torch.device) -> torch.dtype | None:
+    """The dtype of mixed precision: bfloat16 on a CUDA device that has it, else none."""
+    if precision == "bfloat16" and where.type != "cuda":
+        raise Mistake(f"Mixed precision needs a CUDA device; this run is on {where.type}.")
+    if where.type == "cuda" and precision != "float32" and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    return None
+
+
+def environment(where: torch.device) -> dict[str, Any]:
+    """Versions, device and threads, without names of machines, people or paths."""
+    card = torch.cuda.get_device_name(where) if where.type == "cuda" else None
+    return {
+        "hubel": hubel.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "device": str(where) if card is None else f"{where} ({card})",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def processor() -> str:
+    """The processor's name and its vector instructions, which choose the kernels torch runs."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        name = platform.processor() or "unknown"
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What of a run's environment is no longer so, of all that decides its bits."""
+    return [
+        f"{key} was {then.get(key)} and is {now[key]}"
+        for key in DECISIVE
+        if then.get(key) != now[key]
+    ]
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse to begin what the disk cannot hold. Raises Failure with both numbers."""
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise Failure(
+            f"The run needs about {needed / 1e6:,.0f} MB in {folder}, where {free / 1e6:,.0f} MB "
+            "are free: free some space, or choose another place with --out."
+        )

@@ -1,0 +1,162 @@
+"""A classifier knows its pixels and classes, and its folder carries nothing that can run."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hubel import Blueprint, Classifier, PixelSpec
+from hubel.mistakes import Failure, Mistake
+from hubel.model import FACTS, WEIGHTS, evaluating
+
+SPEC = PixelSpec((4, 4), channels=1, mean=(0.25,), std=(0.5,))
+
+
+def build(name: str, *, width: int) -> nn.Module:
+    if name != "mine":
+        raise Mistake(f"There is no network {name!r}.")
+    return nn.Sequential(
+        nn.Conv2d(1, width, 3), nn.BatchNorm2d(width), nn.Flatten(), nn.Linear(4 * width, 2)
+    )
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    torch.manual_seed(0)
+    blueprint = Blueprint("mine", {"width": 3})
+    network = build("mine", width=3)
+    return Classifier(network, classes=("a", "b"), pixels=SPEC, blueprint=blueprint).eval()
+
+
+def test_normalisation_happens_inside(classifier: Classifier) -> None:
+    pixels = torch.rand(5, 1, 4, 4)
+    assert torch.equal(classifier(pixels), classifier.network((pixels - 0.25) / 0.5))
+
+
+def test_round_trip_is_bit_equal(classifier: Classifier, tmp_path: Path) -> None:
+    folder = classifier.save(tmp_path / "model")
+    again = Classifier.load(folder, build=build)
+    pixels = torch.rand(5, 1, 4, 4)
+    assert torch.equal(classifier(pixels), again(pixels))
+    assert (again.classes, again.pixels) == (("a", "b"), SPEC)
+    assert again.blueprint == classifier.blueprint
+    assert not again.training
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model"]  # nothing half-written beside
+
+
+def test_channels_last_weights_are_saved_in_plain_order(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    plain = classifier.files()[WEIGHTS]
+    classifier.to(memory_format=torch.channels_last)
+    assert classifier.files()[WEIGHTS] == plain
+
+
+def test_saving_again_replaces(classifier: Classifier, tmp_path: Path) -> None:
+    classifier.save(tmp_path / "model")
+    with torch.no_grad():
+        classifier.network[3].bias += 1
+    classifier.save(tmp_path / "model")
+    again = Classifier.load(tmp_path / "model", build=build)
+    assert torch.equal(again.network[3].bias, classifier.network[3].bias)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit('a pickle was run')",)
+
+
+def test_a_pickle_offered_as_weights_is_never_run(classifier: Classifier, tmp_path: Path) -> None:
+    folder = classifier.save(tmp_path / "model")
+    for content in (pickle.dumps(Bomb()), pickle.dumps(Bomb(), protocol=2)):
+        (folder / WEIGHTS).write_bytes(content)
+        with pytest.raises(Failure, match="pickle"):
+            Classifier.load(folder, build=build)
+    torch.save({"x": Bomb()}, folder / WEIGHTS)
+    with pytest.raises(Failure, match="pickle"):
+        Classifier.load(folder, build=build)
+
+
+def test_flipped_and_cut_weights_are_named(classifier: Classifier, tmp_path: Path) -> None:
+    folder = classifier.save(tmp_path / "model")
+    whole = (folder / WEIGHTS).read_bytes()
+    flipped = bytearray(whole)
+    flipped[-3] ^= 1
+    for content, said in (
+        (bytes(flipped), "SHA-256"),
+        (whole[:-9], "safetensors"),
+        (b"", "safetensors"),
+    ):
+        (folder / WEIGHTS).write_bytes(content)
+        with pytest.raises(Failure, match=said) as caught:
+            Classifier.load(folder, build=build)
+        assert WEIGHTS in str(caught.value)
+    (folder / WEIGHTS).write_bytes(whole)
+    Classifier.load(folder, build=build)  # the positive control
+
+
+def test_unknown_networks_other_tasks_and_missing_files(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    folder = classifier.save(tmp_path / "model")
+    facts = json.loads((folder / FACTS).read_text())
+    for change, said in (
+        ({"network": {"name": "os.system", "arguments": {}}}, "os.system"),
+        ({"network": {"name": "mine", "arguments": {"depth": 3}}}, "depth"),
+        ({"task": "detect"}, "detect"),
+        ({"pixels": {}}, "pixel specification"),
+    ):
+        (folder / FACTS).write_text(json.dumps(facts | change))
+        with pytest.raises(Failure, match=said):
+            Classifier.load(folder, build=build)
+    (folder / FACTS).write_text("{")
+    with pytest.raises(Failure, match=FACTS):
+        Classifier.load(folder, build=build)
+    with pytest.raises(Failure, match="no model folder"):
+        Classifier.load(tmp_path, build=build)
+
+
+def test_weights_of_another_network_name_the_difference(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    folder = classifier.save(tmp_path / "model")
+    facts = json.loads((folder / FACTS).read_text())
+    facts["network"]["arguments"]["width"] = 4
+    (folder / FACTS).write_text(json.dumps(facts))
+    with pytest.raises(Failure, match=r"0\.weight is \(3, 1, 3, 3\), expected \(4, 1, 3, 3\)"):
+        Classifier.load(folder, build=build)
+
+
+def test_classes_must_be_two_and_differ() -> None:
+    with pytest.raises(Mistake, match="two classes"):
+        Classifier(nn.Flatten(), classes=("cat",), pixels=SPEC)
+    with pytest.raises(Mistake, match="cat"):
+        Classifier(nn.Flatten(), classes=("cat", "cat"), pixels=SPEC)
+
+
+def test_read_gives_the_models_own_pixels(classifier: Classifier) -> None:
+    colour = np.zeros((9, 6, 3), np.uint8)
+    pixels = classifier.read(colour)
+    assert pixels.shape == (1, 4, 4)
+    assert pixels.dtype == torch.float32
+    assert float(classifier.read(np.full((4, 4), 255, np.uint8)).min()) == 1.0
+
+
+def test_empty_batch(classifier: Classifier) -> None:
+    assert classifier.probabilities(torch.empty(0, 1, 4, 4)).shape == (0, 2)
+
+
+def test_evaluating_restores_every_mode_also_after_an_exception(classifier: Classifier) -> None:
+    classifier.train()
+    classifier.network[1].eval()  # frozen by its owner
+    before = [m.training for m in classifier.modules()]
+    with pytest.raises(ZeroDivisionError), evaluating(classifier):  # noqa: PT012
+        assert not any(m.training for m in classifier.modules())
+        assert not torch.is_grad_enabled()
+        _ = 1 / 0
+    assert [m.training for m in classifier.modules()] == before
+    assert torch.is_grad_enabled()
