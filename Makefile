@@ -21,7 +21,7 @@ check: .venv/checked
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tests/sizes.py
+	$(BIN)/python .ci/sizes.py
 
 docs: .venv/installed
 	$(BIN)/python docs/make_pictures.py

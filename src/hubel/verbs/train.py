@@ -2,30 +2,27 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
 
-from hubel.data.augment import augmentation
-from hubel.data.batches import Batches
-from hubel.data.samples import differences, manifest
-from hubel.mistakes import Failure, Mistake
+from hubel.data.samples import manifest
+from hubel.mistakes import Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation
 from hubel.run import Run
-from hubel.training import checkpoint, evaluate, losses, optimisers, schedule
 from hubel.training import recipe as recipes
-from hubel.training.loop import Epoch, Step, TrainingState, fit, out_of_patience
-from hubel.training.optimisers import Optimiser
+from hubel.training.loop import Epoch, out_of_patience
 from hubel.training.recipe import Recipe
 from hubel.verbs import machine
 from hubel.verbs.interrupt import Request, interruptible
 from hubel.verbs.prepare import Prepared, make_classifier, prepare
 from hubel.verbs.report import write_report
+from hubel.verbs.resume import check_unchanged
+from hubel.verbs.session import Session, answers, begin, events, measured, save
 from hubel.verbs.watch import Watch
 
 Stopped = Literal["finished", "early stopping", "time limit", "interrupted"]
@@ -47,21 +44,6 @@ class Trained:
     best_epoch: int
     stopped: Stopped
     seconds: float
-
-
-@dataclass
-class _Training:
-    """All that one training needs, put together by `_begin`."""
-
-    run: Run
-    recipe: Recipe
-    prepared: Prepared
-    classifier: Classifier
-    batches: Batches
-    optimiser: Optimiser
-    device: torch.device
-    watch: Watch
-    state: TrainingState = field(default_factory=TrainingState)
 
 
 def train(
@@ -120,9 +102,9 @@ def train(
             if resume is None:
                 _write_facts(run, resolved, prepared, classifier, where)
             else:
-                _check_unchanged(run, prepared, where, inexact, watch)
-            training = _begin(run, resolved, prepared, classifier, where, watch)
-            return _run(training, minutes)
+                check_unchanged(run, prepared, where, inexact, watch)
+            session = begin(run, resolved, prepared, classifier, where, watch)
+            return _run(session, minutes)
 
 
 def _absolute(data: str | os.PathLike[str]) -> str:
@@ -150,168 +132,13 @@ def _write_facts(
     run.write("recipe.toml", recipe.as_toml())  # last: with it, the folder is a run
 
 
-def _check_unchanged(
-    run: Run, prepared: Prepared, where: torch.device, inexact: bool, watch: Watch
-) -> None:
-    """Refuse to go on where the result would not be the uninterrupted run's."""
-    classes = list(prepared.splits.train.classes)
-    if classes != run.read_json("classes.json"):
-        old = run.read_json("classes.json")
-        gone, new = sorted(set(old) - set(classes)), sorted(set(classes) - set(old))
-        raise Failure(
-            f"The classes are not those of {run.path}: gone: {', '.join(gone) or 'none'}; "
-            f"new: {', '.join(new) or 'none'}. Train anew, or put the data back."
-        )
-    changed = differences(run.read_table("splits.csv"), prepared.splits)
-    if changed:
-        more = f"; and {len(changed) - 5} more" if len(changed) > 5 else ""
-        raise Failure(
-            f"The data are not those of {run.path}: {'; '.join(changed[:5])}{more}. "
-            "Train anew, or put the data back."
-        )
-    then, now = run.read_json("environment.json"), machine.environment(where)
-    other = machine.differences(then, now)
-    if other:
-        text = f"{'; '.join(other)}: the result cannot be bit-equal to the uninterrupted run's"
-        if not inexact:
-            raise Failure(f"{text}. Go on all the same with --inexact.")
-        watch.notice(f"{text}; going on as asked.")
-        run.log(f"resumed inexactly: {text}")
-
-
-def _begin(
-    run: Run,
-    recipe: Recipe,
-    prepared: Prepared,
-    classifier: Classifier,
-    where: torch.device,
-    watch: Watch,
-) -> _Training:
-    """Put the parts together and go back to the last whole checkpoint, if there is one."""
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    classifier.to(where, memory_format=layout)  # type: ignore[call-overload]
-    optimiser = optimisers.build(
-        classifier.network.named_parameters(),
-        kind=recipe.optimiser,
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-    )
-    batches = _batches(recipe, prepared, where)
-    training = _Training(run, recipe, prepared, classifier, batches, optimiser, where, watch)
-    last = run.load("last", "previous")
-    if last is not None:
-        for sentence in last.damaged:
-            watch.notice(f"{sentence} Going on from the checkpoint before it.")
-        training.state = checkpoint.restore(last.files, classifier, optimiser)
-        _restore_best(training)
-        run.log(f"resumed at epoch {training.state.epoch}, step {training.state.step}")
-    return training
-
-
-def _restore_best(training: _Training) -> None:
-    """Read the best weights back; without them the next epoch is the best again, and it is said."""
-    state = training.state
-    if state.best_epoch == 0:
-        return
-    try:
-        found = training.run.load("best")
-        if found is None:
-            raise Failure("The checkpoint of the best weights is missing.")
-        state.best = checkpoint.unpack(found.files[checkpoint.MODEL])
-    except Failure as wrong:
-        training.watch.notice(f"{wrong} The best weights will be chosen anew from here on.")
-        state.best_epoch = 0
-
-
-def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches:
-    images = torch.from_numpy(prepared.train.images)
-    return Batches(
-        images,
-        torch.from_numpy(prepared.train.labels),
-        batch_size=len(images) if recipe.batch_size == "all" else recipe.batch_size,
-        seed=recipe.seed,
-        augment=augmentation(
-            flip=prepared.flip,
-            crop=recipe.crop,
-            rotate=recipe.rotate,
-            scale=recipe.scale,
-            shift=recipe.shift,
-        ),
-        device=where,
-        channels_last=recipe.channels_last,
-    )
-
-
-def _events(training: _Training) -> Iterator[Step | Epoch]:
-    """`fit`, with everything the recipe says."""
-    recipe, classifier = training.recipe, training.classifier
-    labels = torch.from_numpy(training.prepared.train.labels)
-    balanced = recipe.class_weights == "balanced"
-    counts = torch.bincount(labels, minlength=len(classifier.classes))
-    weights = len(labels) / (len(counts) * counts) if balanced else None
-    loss = losses.loss(
-        recipe.loss,
-        smoothing=recipe.smoothing,
-        weights=None if weights is None else weights.to(training.device),
-    )
-    return fit(
-        classifier,
-        training.batches,
-        loss=loss,
-        optimiser=training.optimiser,
-        schedule=schedule.schedule(
-            recipe.schedule,
-            warmup=recipe.warmup,
-            milestones=recipe.milestones,
-            patience=recipe.plateau_patience,
-        ),
-        epochs=recipe.epochs,
-        state=training.state,
-        device=training.device,
-        seed=recipe.seed,
-        validate=lambda: _validate(training),
-        penalty=_penalty(recipe),
-        patience=recipe.patience,
-        autocast=machine.autocast(recipe.precision, training.device),
-    )
-
-
-def _penalty(recipe: Recipe) -> Any:
-    if not (recipe.l1 or recipe.l2):
-        return None
-
-    def penalty(model: nn.Module) -> Tensor:
-        parameters = list(model.parameters())
-        return recipe.l1 * losses.l1(parameters) + recipe.l2 * losses.l2(parameters)
-
-    return penalty
-
-
-def _answers(training: _Training) -> Tensor:
-    """The classifier's logits on the validation pictures."""
-    images = torch.from_numpy(training.prepared.validation.images)
-    return evaluate.predict(training.classifier, images, device=training.device)
-
-
-def _measured(training: _Training, logits: Tensor) -> Evaluation:
-    labels = torch.from_numpy(training.prepared.validation.labels)
-    return evaluate.evaluation(logits, labels, training.classifier.classes)
-
-
-def _validate(training: _Training) -> dict[str, float]:
-    found = _measured(training, _answers(training))
-    return {"accuracy": found.accuracy, "loss": found.loss}
-
-
-def _run(training: _Training, minutes: float | None) -> Trained:
-    run, state, recipe = training.run, training.state, training.recipe
+def _run(session: Session, minutes: float | None) -> Trained:
+    run, state, recipe = session.run, session.state, session.recipe
     run.status("running")
     stopped: Stopped = "finished"
     try:
         with interruptible() as request:
-            stopped = _loop(training, minutes, request)
+            stopped = _loop(session, minutes, request)
     except FloatingPointError as wrong:
         run.status("failed", why=str(wrong))
         run.log(f"failed: {wrong}")
@@ -320,29 +147,29 @@ def _run(training: _Training, minutes: float | None) -> Trained:
         ) from None
     if stopped == "finished" and state.epoch < recipe.epochs:
         stopped = "early stopping"
-    return _finish(training, stopped)
+    return _finish(session, stopped)
 
 
-def _loop(training: _Training, minutes: float | None, request: Request) -> Stopped:
+def _loop(session: Session, minutes: float | None, request: Request) -> Stopped:
     """Run the training, saving after every epoch and every so many seconds."""
-    state, recipe, watch = training.state, training.recipe, training.watch
+    state, recipe, watch = session.state, session.recipe, session.watch
     began = saved = time.monotonic()
-    for event in _events(training):
+    for event in events(session):
         now = time.monotonic()
         if isinstance(event, Epoch):
             watch.progress("epoch", event.number, recipe.epochs, _line(event))
-            training.run.log(f"epoch {event.number}  {_line(event)}")
-            _save(training, best=event.best)
+            session.run.log(f"epoch {event.number}  {_line(event)}")
+            save(session, best=event.best)
             saved = now
         else:
             steps = (len(state.history) and event.number) or event.number
             watch.progress("train", steps, 0, f"epoch {event.epoch}/{recipe.epochs}")
             if now - saved >= recipe.checkpoint_seconds:
-                _save(training)
+                save(session)
                 saved = now
         going_on = state.epoch < recipe.epochs and not out_of_patience(state, recipe.patience)
         if going_on and (request.made or (minutes and now - began >= 60 * minutes)):
-            _save(training)
+            save(session)
             return "interrupted" if request.made else "time limit"
     return "finished"
 
@@ -355,24 +182,14 @@ def _line(event: Epoch) -> str:
     return text + f"  {figures['seconds']:.0f} s" + ("  best" if event.best else "")
 
 
-def _save(training: _Training, *, best: bool = False) -> None:
-    """The best weights first: `last` must never know of a best epoch that is not on disk."""
-    run, state = training.run, training.state
-    files = checkpoint.save(training.classifier, training.optimiser, state)
-    if best:
-        run.save("best", {checkpoint.MODEL: files[checkpoint.MODEL]})
-    run.write_table("metrics.csv", state.history)
-    run.save("last", files, keep="previous")
-
-
-def _finish(training: _Training, stopped: Stopped) -> Trained:
+def _finish(session: Session, stopped: Stopped) -> Trained:
     """Put the best weights back, save the model, write the report."""
-    run, state, classifier = training.run, training.state, training.classifier
+    run, state, classifier = session.run, session.state, session.classifier
     if state.best:
         classifier.load_state_dict(state.best)
     classifier.eval()
-    logits = _answers(training)
-    validation = _measured(training, logits)
+    logits = answers(session)
+    validation = measured(session, logits)
     classifier.provenance |= {"epoch": state.best_epoch, "validation": validation.accuracy}
     classifier.save(run.path / "model")
     run.write_json("validation.json", validation.as_json())
@@ -381,9 +198,9 @@ def _finish(training: _Training, stopped: Stopped) -> Trained:
         epoch=state.epoch,
         best_epoch=state.best_epoch,
         seconds=state.seconds,
-        notices=training.prepared.notices,
+        notices=session.prepared.notices,
     )
-    write_report(run, classifier, training.prepared.validation, logits, on="validation")
+    write_report(run, classifier, session.prepared.validation, logits, on="validation")
     run.log(f"{stopped}: validation accuracy {validation.accuracy:.4f}")
     return Trained(
         run=run.path,

@@ -14,7 +14,8 @@ for path in [*(root / "src").rglob("*.py"), *(root / "tests").rglob("*.py")]:
     name = path.relative_to(root)
     files.append((text.count("\n"), str(name)))
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        # a verb of the command line is as long as its options, of three lines each
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "cli" not in name.parts:
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             functions.append((lines, f"{name}:{node.lineno} {node.name}"))
 

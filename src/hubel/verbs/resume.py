@@ -1,0 +1,39 @@
+"""Whether a run can go on exactly: the same data, classes, versions, device and threads."""
+
+import torch
+
+from hubel.data.samples import differences
+from hubel.mistakes import Failure
+from hubel.run import Run
+from hubel.verbs import machine
+from hubel.verbs.prepare import Prepared
+from hubel.verbs.watch import Watch
+
+
+def check_unchanged(
+    run: Run, prepared: Prepared, where: torch.device, inexact: bool, watch: Watch
+) -> None:
+    """Refuse to go on where the result would not be the uninterrupted run's."""
+    classes = list(prepared.splits.train.classes)
+    if classes != run.read_json("classes.json"):
+        old = run.read_json("classes.json")
+        gone, new = sorted(set(old) - set(classes)), sorted(set(classes) - set(old))
+        raise Failure(
+            f"The classes are not those of {run.path}: gone: {', '.join(gone) or 'none'}; "
+            f"new: {', '.join(new) or 'none'}. Train anew, or put the data back."
+        )
+    changed = differences(run.read_table("splits.csv"), prepared.splits)
+    if changed:
+        more = f"; and {len(changed) - 5} more" if len(changed) > 5 else ""
+        raise Failure(
+            f"The data are not those of {run.path}: {'; '.join(changed[:5])}{more}. "
+            "Train anew, or put the data back."
+        )
+    then, now = run.read_json("environment.json"), machine.environment(where)
+    other = machine.differences(then, now)
+    if other:
+        text = f"{'; '.join(other)}: the result cannot be bit-equal to the uninterrupted run's"
+        if not inexact:
+            raise Failure(f"{text}. Go on all the same with --inexact.")
+        watch.notice(f"{text}; going on as asked.")
+        run.log(f"resumed inexactly: {text}")

@@ -1,0 +1,173 @@
+"""One training put together from a recipe: its parts, and its checkpoints in the run folder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from hubel.data.augment import augmentation
+from hubel.data.batches import Batches
+from hubel.mistakes import Failure
+from hubel.model import Classifier
+from hubel.results import Evaluation
+from hubel.run import Run
+from hubel.training import checkpoint, evaluate, losses, optimisers, schedule
+from hubel.training.loop import Epoch, Step, TrainingState, fit
+from hubel.training.optimisers import Optimiser
+from hubel.training.recipe import Recipe
+from hubel.verbs import machine
+from hubel.verbs.prepare import Prepared
+from hubel.verbs.watch import Watch
+
+
+@dataclass
+class Session:
+    """All that one training needs, put together by `begin`."""
+
+    run: Run
+    recipe: Recipe
+    prepared: Prepared
+    classifier: Classifier
+    batches: Batches
+    optimiser: Optimiser
+    device: torch.device
+    watch: Watch
+    state: TrainingState = field(default_factory=TrainingState)
+
+
+def begin(
+    run: Run,
+    recipe: Recipe,
+    prepared: Prepared,
+    classifier: Classifier,
+    where: torch.device,
+    watch: Watch,
+) -> Session:
+    """Put the parts together and go back to the last whole checkpoint, if there is one."""
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    classifier.to(where, memory_format=layout)  # type: ignore[call-overload]
+    optimiser = optimisers.build(
+        classifier.network.named_parameters(),
+        kind=recipe.optimiser,
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+    batches = _batches(recipe, prepared, where)
+    session = Session(run, recipe, prepared, classifier, batches, optimiser, where, watch)
+    last = run.load("last", "previous")
+    if last is not None:
+        for sentence in last.damaged:
+            watch.notice(f"{sentence} Going on from the checkpoint before it.")
+        session.state = checkpoint.restore(last.files, classifier, optimiser)
+        _restore_best(session)
+        run.log(f"resumed at epoch {session.state.epoch}, step {session.state.step}")
+    return session
+
+
+def _restore_best(session: Session) -> None:
+    """Read the best weights back; without them the next epoch is the best again, and it is said."""
+    state = session.state
+    if state.best_epoch == 0:
+        return
+    try:
+        found = session.run.load("best")
+        if found is None:
+            raise Failure("The checkpoint of the best weights is missing.")
+        state.best = checkpoint.unpack(found.files[checkpoint.MODEL])
+    except Failure as wrong:
+        session.watch.notice(f"{wrong} The best weights will be chosen anew from here on.")
+        state.best_epoch = 0
+
+
+def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches:
+    images = torch.from_numpy(prepared.train.images)
+    return Batches(
+        images,
+        torch.from_numpy(prepared.train.labels),
+        batch_size=len(images) if recipe.batch_size == "all" else recipe.batch_size,
+        seed=recipe.seed,
+        augment=augmentation(
+            flip=prepared.flip,
+            crop=recipe.crop,
+            rotate=recipe.rotate,
+            scale=recipe.scale,
+            shift=recipe.shift,
+        ),
+        device=where,
+        channels_last=recipe.channels_last,
+    )
+
+
+def events(session: Session) -> Iterator[Step | Epoch]:
+    """`fit`, with everything the recipe says."""
+    recipe, classifier = session.recipe, session.classifier
+    labels = torch.from_numpy(session.prepared.train.labels)
+    balanced = recipe.class_weights == "balanced"
+    counts = torch.bincount(labels, minlength=len(classifier.classes))
+    weights = len(labels) / (len(counts) * counts) if balanced else None
+    loss = losses.loss(
+        recipe.loss,
+        smoothing=recipe.smoothing,
+        weights=None if weights is None else weights.to(session.device),
+    )
+    return fit(
+        classifier,
+        session.batches,
+        loss=loss,
+        optimiser=session.optimiser,
+        schedule=schedule.schedule(
+            recipe.schedule,
+            warmup=recipe.warmup,
+            milestones=recipe.milestones,
+            patience=recipe.plateau_patience,
+        ),
+        epochs=recipe.epochs,
+        state=session.state,
+        device=session.device,
+        seed=recipe.seed,
+        validate=lambda: _validate(session),
+        penalty=_penalty(recipe),
+        patience=recipe.patience,
+        autocast=machine.autocast(recipe.precision, session.device),
+    )
+
+
+def _penalty(recipe: Recipe) -> Callable[[nn.Module], Tensor] | None:
+    """λ₁ Σ|W| + λ₂ ΣW², or None where the recipe has neither."""
+    if not (recipe.l1 or recipe.l2):
+        return None
+
+    def penalty(model: nn.Module) -> Tensor:
+        parameters = list(model.parameters())
+        return recipe.l1 * losses.l1(parameters) + recipe.l2 * losses.l2(parameters)
+
+    return penalty
+
+
+def answers(session: Session) -> Tensor:
+    """The classifier's logits on the validation pictures."""
+    images = torch.from_numpy(session.prepared.validation.images)
+    return evaluate.predict(session.classifier, images, device=session.device)
+
+
+def measured(session: Session, logits: Tensor) -> Evaluation:
+    labels = torch.from_numpy(session.prepared.validation.labels)
+    return evaluate.evaluation(logits, labels, session.classifier.classes)
+
+
+def _validate(session: Session) -> dict[str, float]:
+    found = measured(session, answers(session))
+    return {"accuracy": found.accuracy, "loss": found.loss}
+
+
+def save(session: Session, *, best: bool = False) -> None:
+    """The best weights first: `last` must never know of a best epoch that is not on disk."""
+    run, state = session.run, session.state
+    files = checkpoint.save(session.classifier, session.optimiser, state)
+    if best:
+        run.save("best", {checkpoint.MODEL: files[checkpoint.MODEL]})
+    run.write_table("metrics.csv", state.history)
+    run.save("last", files, keep="previous")
