@@ -57,7 +57,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(lambda x: x.clamp(min=0), lambda x: (x > 0).to(x), nn.ReLU, "max(0, x)"),
     "leaky-relu": Activation(
         lambda x: torch.where(x > 0, x, 0.01 * x),
-        lambda x: torch.where(x > 0, 1.0, 0.01).to(x),
+        lambda x: torch.where(x > 0, torch.ones_like(x), 0.01),
         nn.LeakyReLU,
         "max(0.01 x, x)",
     ),

@@ -1,6 +1,6 @@
 """One training put together from a recipe: its parts, and its checkpoints in the run folder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
