@@ -52,8 +52,8 @@ class TrainingState:
     """Where a training stands, beside the weights and the optimiser.
 
     epoch: finished epochs. step: steps done in the current one. history: the figures of finished
-    epochs. best_epoch: the number of the best epoch by validation accuracy (the first of equals by
-    validation loss), 0 before any; best: the weights after it. seconds: time spent in `fit`.
+    epochs. best_epoch: the number of the best epoch by validation accuracy (the last of equals),
+    0 before any; best: the weights after it. seconds: time spent in `fit`.
     sums: running loss, correct answers and samples of the current epoch.
     """
 
@@ -129,8 +129,11 @@ def fit(
 
 
 def out_of_patience(state: TrainingState, patience: int | None) -> bool:
-    """Whether the best epoch lies more than `patience` epochs back."""
-    return patience is not None and state.epoch - state.best_epoch >= patience
+    """Whether `patience` epochs have passed since validation accuracy last rose."""
+    if patience is None or not state.history:
+        return False
+    merits = [_merit(figures) for figures in state.history]
+    return len(merits) - 1 - merits.index(max(merits)) >= patience
 
 
 def _finish_epoch(
@@ -150,16 +153,20 @@ def _finish_epoch(
     state.history.append(figures)
     state.epoch, state.step = state.epoch + 1, 0
     state.sums.zero_()
-    best = state.best_epoch == 0 or _merit(figures) > _merit(state.history[state.best_epoch - 1])
-    if best or validate is None:
+    if state.best_epoch == 0 or _merit(figures) >= _merit(state.history[state.best_epoch - 1]):
         state.best_epoch = state.epoch
         state.best = {name: value.clone() for name, value in model.state_dict().items()}
     return Epoch(state.epoch, figures, state.best_epoch == state.epoch)
 
 
-def _merit(figures: Mapping[str, float]) -> tuple[float, float]:
-    """Validation accuracy first; among equals the lower validation loss."""
-    return figures.get("validation_accuracy", 0.0), -figures.get("validation_loss", 0.0)
+def _merit(figures: Mapping[str, float]) -> float:
+    """Validation accuracy; without one, every epoch is as good as the one before it.
+
+    Among equals the later epoch is kept: where a small validation split is answered without a
+    mistake, more of the schedule has still been worth having. The validation loss would not tell:
+    under label smoothing it rises while the network gets better.
+    """
+    return figures.get("validation_accuracy", 0.0)
 
 
 def _tally(value: Tensor, logits: Tensor, labels: Tensor) -> Tensor:

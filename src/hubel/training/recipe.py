@@ -140,9 +140,11 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> Recipe:
         suited.pop("arguments", None)  # another network's dropout is its own affair
     layers = [RECIPES[name], suited, told, overrides]
     values: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     for layer in layers:
-        nested = {**values.get("arguments", {}), **_mapping(layer.get("arguments"))}
-        values |= layer | ({"arguments": nested} if nested else {})
+        nested |= _mapping(layer.get("arguments"))
+        values |= layer
+        values |= {"arguments": nested} if nested else {}
     try:
         return Recipe(**values | {"recipe": name})
     except ValidationError as wrong:
