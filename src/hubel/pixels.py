@@ -14,7 +14,6 @@ No torch here: worker processes that decode start fast.
 
 import io
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,6 +51,7 @@ SUFFIXES = frozenset(
 # A picture of more pixels than this is taken for a decompression bomb: 100 megapixels are beyond
 # any phone's camera and need 300 MB once decoded.
 MOST_PIXELS = 100_000_000
+_BOMB = f"it has more than {MOST_PIXELS:,} pixels (a decompression bomb?)"
 
 Resize = Literal["squash", "crop", "pad"]
 
@@ -130,7 +130,8 @@ def decode(
 
     source: a path, the bytes of a file, a PIL image, or an array: uint8 or float in [0, 1], of
     shape (H, W) or (H, W, 1 | 3 | 4). Raises Unreadable for what is no picture, is cut short, or
-    has more than 100 megapixels.
+    has more than 100 megapixels. Pillow's warnings (odd metadata) pass through: callers that read
+    many files silence them, once, in their main thread.
 
     >>> decode(np.zeros((4, 5), np.uint8), channels=3).shape
     (4, 5, 3)
@@ -141,13 +142,11 @@ def decode(
         return _upright(source, channels, background, name or "image")
     label = name or ("bytes" if isinstance(source, bytes) else os.fspath(source))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
-            opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
-            with Image.open(opened, formats=FORMATS) as image:
-                return _upright(image, channels, background, label)
+        opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+        with Image.open(opened, formats=FORMATS) as image:
+            return _upright(image, channels, background, label)
     except Image.DecompressionBombError:
-        raise Unreadable(label, f"it has more than {MOST_PIXELS:,} pixels") from None
+        raise Unreadable(label, _BOMB) from None
     except UnidentifiedImageError:
         raise Unreadable(label, _what_it_is(source)) from None
     except FileNotFoundError:
@@ -188,11 +187,7 @@ def fit(image: Pixels, spec: PixelSpec) -> Pixels:
 
 def _upright(image: Image.Image, channels: int | None, background: float, name: str) -> Pixels:
     if image.width * image.height > MOST_PIXELS:  # the header says so, before any pixel is decoded
-        raise Unreadable(
-            name,
-            f"{image.width}×{image.height} is more than {MOST_PIXELS:,} pixels "
-            "(a decompression bomb?)",
-        )
+        raise Unreadable(name, f"{image.width}×{image.height}: {_BOMB}")
     if image.mode in ("I", "F"):
         raise Unreadable(
             name, f"its {image.mode!r} samples have no stated range; save it as 8 bits"

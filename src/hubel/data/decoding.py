@@ -1,5 +1,6 @@
 """All pictures of a split at one size in memory; what cannot be read is named, never dropped."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -52,14 +53,16 @@ def load(
     images = np.empty((len(samples), spec.channels, height, width), np.uint8)
     good = np.ones(len(samples), bool)
     unreadable: list[tuple[str, str]] = []
-    for i, found in enumerate(_decoded(samples, spec, workers)):
-        if isinstance(found, Unreadable):
-            good[i] = False
-            unreadable.append((samples.names[i], found.reason))
-        else:
-            images[i] = found.transpose(2, 0, 1)
-        if progress is not None:
-            progress(i + 1, len(samples))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+        for i, found in enumerate(_decoded(samples, spec, workers)):
+            if isinstance(found, Unreadable):
+                good[i] = False
+                unreadable.append((samples.names[i], found.reason))
+            else:
+                images[i] = found.transpose(2, 0, 1)
+            if progress is not None:
+                progress(i + 1, len(samples))
     _check(samples, good, unreadable, max_unreadable)
     kept = np.flatnonzero(good)
     names = tuple(samples.names[i] for i in kept.tolist())

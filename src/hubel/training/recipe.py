@@ -5,14 +5,35 @@ and written resolved into the run folder, from where the same training can be ru
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from hubel.mistakes import Failure, Mistake, unknown
+from hubel.training.initialisation import SCHEMES
+from hubel.training.losses import LOSSES
+from hubel.training.optimisers import KINDS
+from hubel.training.schedule import NAMES
+
+
+# The names that a field may have, from the files that know them.
+TABLES: dict[str, Iterable[str]] = {
+    "initialisation": SCHEMES,
+    "loss": LOSSES,
+    "optimiser": KINDS,
+    "schedule": NAMES,
+}
 
 
 class Recipe(BaseModel):
@@ -69,12 +90,31 @@ class Recipe(BaseModel):
             raise ValueError("must be at least 1, or 'all'")
         return size
 
+    @field_validator(*TABLES)
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        kind = info.field_name or ""
+        if name not in TABLES[kind]:
+            raise unknown(kind, name, TABLES[kind])
+        return name
+
     @field_validator("milestones")
     @classmethod
     def _rising(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
         if list(shares) != sorted(set(shares)) or not all(0 < share < 1 for share in shares):
             raise ValueError("must be rising shares of the run, between 0 and 1")
         return shares
+
+    @model_validator(mode="after")
+    def _together(self) -> "Recipe":
+        balanced = self.class_weights == "balanced"
+        if (self.smoothing or balanced) and self.loss != "cross-entropy":
+            raise ValueError(
+                f"Smoothing and class weights are for the loss cross-entropy, not for {self.loss}"
+            )
+        if self.nesterov and not self.momentum and self.optimiser in ("sgd", "muon"):
+            raise ValueError("Nesterov needs momentum above 0: set nesterov=false or momentum")
+        return self
 
     def as_toml(self) -> str:
         """The resolved recipe; what is None is left out (TOML has no null)."""
@@ -201,6 +241,8 @@ def _sentence(wrong: ValidationError) -> str:
             near = str(guess).partition("Did you mean ")[2].partition("?")[0]
             parts.append(f"there is no key {key!r}" + (f" (did you mean {near}?)" if near else ""))
         else:
-            message = error["msg"].removeprefix("Value error, ").lower()
-            parts.append(f"{key}: {message}, found {error['input']!r}")
+            message = error["msg"].removeprefix("Value error, ").rstrip(".")
+            if error["loc"]:
+                message = f"{key}: {message[:1].lower()}{message[1:]}, found {error['input']!r}"
+            parts.append(message)
     return f"The recipe is wrong in {len(parts)} place(s): {'; '.join(dict.fromkeys(parts))}."

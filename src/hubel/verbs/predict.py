@@ -2,6 +2,7 @@
 
 import glob
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -97,11 +98,13 @@ def _predict_batch(
 ) -> Iterator[Prediction]:
     """The answers for a batch, in its order; what is readable goes through the network at once."""
     read: list[torch.Tensor | Unreadable] = []
-    for name, picture in batch:
-        try:
-            read.append(classifier.read(picture, name=name))
-        except Unreadable as wrong:
-            read.append(wrong)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+        for name, picture in batch:
+            try:
+                read.append(classifier.read(picture, name=name))
+            except Unreadable as wrong:
+                read.append(wrong)
     answers: Iterator[list[tuple[str, float]]] = iter(())
     if good := [pixels for pixels in read if isinstance(pixels, torch.Tensor)]:
         answers = _best(classifier, torch.stack(good).to(where), top)

@@ -1,0 +1,73 @@
+"""What many tests share: the command line in-process, small folders of pictures, data at hand."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+class Answer(NamedTuple):
+    """What a command said: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def hubel_command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`hubel_command("train", "digits")` runs the command line in this process."""
+    from hubel.cli import main
+
+    def run(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["hubel", *map(str, arguments)])
+        capfd.readouterr()
+        code: object = 0
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code or 0
+        out, err = capfd.readouterr()
+        assert isinstance(code, int)
+        assert "Traceback" not in err
+        return Answer(code, out, err)
+
+    return run
+
+
+def paint(path: Path, seed: int, shade: int, size: int = 12) -> None:
+    """A small noisy picture of about one shade."""
+    noise = np.random.default_rng(seed).integers(-20, 20, (size, size, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((noise + shade).clip(0, 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three classes of ten pictures each that a linear classifier tells apart."""
+    root = tmp_path / "photos"
+    for k, name in enumerate(("dark", "grey", "light")):
+        for i in range(10):
+            paint(root / name / f"{i}.png", 100 * k + i, 40 + 85 * k)
+    return root
+
+
+# A quick training on the folder: what a test adds is what it is about.
+QUICK = ("--network", "linear", "--epochs", 1, "--threads", 1, "--set", "size=8")
+
+
+def needed(path: str, package: str) -> None:
+    """Skip a test whose data are not here, saying why; where they must be, fail instead."""
+    if not Path(path).exists():
+        reason = f"{path} is not here: apt install {package}"
+        if os.environ.get("HUBEL_NEED_DATA"):
+            pytest.fail(reason)
+        pytest.skip(reason)
