@@ -26,7 +26,6 @@ from hubel.training.losses import LOSSES
 from hubel.training.optimisers import KINDS
 from hubel.training.schedule import NAMES
 
-
 # The names that a field may have, from the files that know them.
 TABLES: dict[str, Iterable[str]] = {
     "initialisation": SCHEMES,

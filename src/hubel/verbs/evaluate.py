@@ -56,6 +56,7 @@ def evaluate(
     classifier = model if isinstance(model, Classifier) else load(model)
     own = None if isinstance(model, Classifier) else _own_run(Path(model))
     samples, name = _samples(own, data, split)
+    ours = _indices(samples.classes, classifier.classes)
     with machine.threads(threads):
         loaded = decode(samples, classifier.pixels, name, workers=workers, watch=watch)
         logits = figures.predict(
@@ -66,9 +67,7 @@ def evaluate(
             progress=lambda done, total: watch.progress("evaluate", done, total, name),
         )
     labels = torch.from_numpy(loaded.labels)
-    found = figures.evaluation(
-        logits, _matched(labels, samples.classes, classifier.classes), classifier.classes
-    )
+    found = figures.evaluation(logits, ours[labels], classifier.classes)
     if own is not None and data is None and name == "test":
         own.write_json("test.json", found.as_json())
         write_report(own, classifier, loaded, logits, on="test")
@@ -110,8 +109,8 @@ def _has_test(data: str | os.PathLike[str]) -> bool:
     return not path.is_dir() or (path / "test").is_dir()
 
 
-def _matched(labels: torch.Tensor, theirs: tuple[str, ...], ours: tuple[str, ...]) -> torch.Tensor:
-    """The data's labels as indices of the model's classes, by name."""
+def _indices(theirs: tuple[str, ...], ours: tuple[str, ...]) -> torch.Tensor:
+    """For each class of the data the index of the model's class of that name."""
     strange = [name for name in theirs if name not in ours]
     if strange:
         more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
@@ -119,4 +118,4 @@ def _matched(labels: torch.Tensor, theirs: tuple[str, ...], ours: tuple[str, ...
             f"The data have classes that the model does not know: {', '.join(strange[:5])}{more}. "
             f"It knows {len(ours)}: {', '.join(ours[:10])}{', …' if len(ours) > 10 else ''}."
         )
-    return torch.tensor([ours.index(name) for name in theirs])[labels]
+    return torch.tensor([ours.index(name) for name in theirs])

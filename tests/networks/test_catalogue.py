@@ -1,0 +1,110 @@
+"""Every network of the catalogue: it builds, answers, and keeps the house's rules."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hubel.mistakes import Mistake
+from hubel.networks import catalogue
+from hubel.networks.catalogue import CATALOGUE
+
+DEEP = ("resnet44", "resnet56", "resnet110")
+
+
+def built(name: str, **changes: Any) -> nn.Module:
+    row = CATALOGUE[name]
+    torch.manual_seed(0)
+    arguments = {"classes": row.classes, "channels": row.channels, "size": row.usual_size}
+    return catalogue.build(name, **{**arguments, **changes})
+
+
+def pixels(name: str, n: int = 2, channels: int | None = None) -> Tensor:
+    row = CATALOGUE[name]
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, channels or row.channels, *row.usual_size, generator=generator)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_answers_are_finite_and_a_batch_is_its_singles(name: str) -> None:
+    network = built(name).eval()
+    with torch.no_grad():
+        batch = network(pixels(name))
+        singles = torch.cat([network(x[None]) for x in pixels(name)])
+        assert batch.shape == (2, CATALOGUE[name].classes)
+        assert torch.isfinite(batch).all()
+        scale = float(batch.abs().max())
+        assert torch.allclose(batch, singles, rtol=0, atol=1e-5 * max(scale, 1.0))
+        assert network(pixels(name)[:0]).shape == (0, CATALOGUE[name].classes)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_no_module_is_used_twice_and_every_relu_is_one(name: str) -> None:
+    network = built(name).eval()
+    calls: Counter[str] = Counter()
+    handles = [
+        module.register_forward_hook(lambda *_, key=key: calls.update([key]))
+        for key, module in network.named_modules()
+    ]
+    with torch.no_grad():
+        network(pixels(name, 1))
+    for handle in handles:
+        handle.remove()
+    assert max(calls.values()) == 1
+    leaves = {key for key, module in network.named_modules() if not list(module.children())}
+    assert leaves <= calls.keys(), "a module that forward does not use"
+
+
+@pytest.mark.parametrize("name", [n for n in CATALOGUE if n != "lenet5-1998" and n not in DEEP])
+def test_other_classes_and_channels(name: str) -> None:
+    network = built(name, classes=7, channels=2).eval()
+    with torch.no_grad():
+        assert network(pixels(name, channels=2)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", [n for n in CATALOGUE if n not in DEEP])
+def test_gradients_reach_every_parameter(name: str) -> None:
+    network = built(name).train()
+    network(pixels(name)).square().sum().backward()
+    assert not [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+
+
+@pytest.mark.parametrize("name", ["small", "resnet20", "efficientnet-lite0", "lenet5"])
+def test_too_small_is_a_mistake_with_the_size(name: str) -> None:
+    with pytest.raises(Mistake, match="2×2"):
+        built(name, size=(2, 2))
+
+
+def test_small_takes_every_small_size() -> None:
+    for side in (4, 8, 15, 16, 28, 64):
+        network = catalogue.build("small", classes=3, channels=3, size=(side, side + 1))
+        assert network(torch.randn(2, 3, side, side + 1)).shape == (2, 3)
+
+
+def test_unknown_names_and_arguments() -> None:
+    with pytest.raises(Mistake, match="'resnet20'"):
+        catalogue.build("resnet-20", classes=2, channels=3, size=(32, 32))
+    with pytest.raises(Mistake, match="'depht'"):
+        built("mlp", depht=3)
+    with pytest.raises(Mistake, match="relu"):
+        built("mlp", activation="rellu")
+    for wrong in ({"dropout": 1.5}, {"hidden": (0,)}):
+        with pytest.raises(Mistake):
+            built("mlp", **wrong)
+
+
+def test_mlp_with_every_activation_and_dropout() -> None:
+    for activation in ("sigmoid", "tanh", "relu", "leaky-relu", "elu", "maxout"):
+        network = built("mlp", activation=activation, hidden=(16, 8), dropout=0.1)
+        assert network(pixels("mlp")).shape == (2, 10)
+    assert "dropout2" in dict(network.named_children())
+
+
+def test_linear_is_a_matrix() -> None:
+    network = built("linear")
+    x = pixels("linear")
+    weight, bias = network.get_parameter("score.weight"), network.get_parameter("score.bias")
+    assert weight.shape == (10, 3072)
+    assert torch.allclose(network(x), x.flatten(1) @ weight.T + bias, atol=1e-5)

@@ -1,0 +1,118 @@
+"""EfficientNet-Lite0 with its published weights, against a second way of computing a block."""
+
+from pathlib import Path
+
+import pytest
+import skimage.data
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import hubel
+from hubel.mistakes import Failure, Mistake
+from hubel.networks import weights
+from hubel.networks.efficientnet_lite import MBConv, SamePad
+
+
+@pytest.fixture(scope="module")
+def classifier() -> hubel.Classifier:
+    return weights.load("efficientnet-lite0")
+
+
+@pytest.mark.parametrize(
+    ("picture", "answer"),
+    [("chelsea", "Egyptian cat"), ("coffee", "espresso"), ("rocket", "missile")],
+)
+def test_known_pictures(classifier: hubel.Classifier, picture: str, answer: str) -> None:
+    image = getattr(skimage.data, picture)()
+    assert hubel.predict(classifier, image, top=1)[0].classes[0][0] == answer
+
+
+def test_counts_and_classes(classifier: hubel.Classifier) -> None:
+    assert sum(p.numel() for p in classifier.network.parameters()) == 4_652_008
+    assert len(classifier.classes) == len(set(classifier.classes)) == 1000
+    assert classifier.classes[281:286] == (
+        *("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"),
+    )
+
+
+def test_pixels_are_normalised_as_published(classifier: hubel.Classifier) -> None:
+    seen = []
+    handle = classifier.network[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    grey = torch.full((1, 3, 224, 224), 100 / 255)
+    with torch.no_grad():
+        classifier(grey)
+    handle.remove()
+    assert float(seen[0][0].mean()) == pytest.approx((100 - 127) / 128, abs=1e-6)
+
+
+def slow_same_conv(x: Tensor, weight: Tensor, stride: int, groups: int) -> Tensor:
+    """A "same" convolution as TensorFlow states it: window by window, in Python."""
+    k, side = weight.shape[-1], x.shape[-1]
+    outputs = -(-side // stride)
+    total = max((outputs - 1) * stride + k - side, 0)
+    padded = torch.zeros(*x.shape[:2], side + total, side + total, dtype=x.dtype)
+    before = total // 2
+    padded[:, :, before : before + side, before : before + side] = x
+    result = torch.zeros(len(x), len(weight), outputs, outputs, dtype=x.dtype)
+    per_group = x.shape[1] // groups
+    for o in range(len(weight)):
+        group = o // (len(weight) // groups)
+        own = padded[:, group * per_group : (group + 1) * per_group]
+        for i in range(outputs):
+            for j in range(outputs):
+                window = own[:, :, i * stride : i * stride + k, j * stride : j * stride + k]
+                result[:, o, i, j] = (window * weight[o]).sum((1, 2, 3))
+    return result
+
+
+def slow_norm(x: Tensor, bn: torch.nn.BatchNorm2d) -> Tensor:
+    mean, var = bn.running_mean, bn.running_var
+    assert mean is not None
+    assert var is not None
+    scale = bn.weight / torch.sqrt(var + 1e-3)
+    return (x - mean[:, None, None]) * scale[:, None, None] + bn.bias[:, None, None]
+
+
+@pytest.mark.parametrize("index", [1, 3])  # kernel 3 and 5, both with stride 2
+def test_a_block_against_the_slow_one(classifier: hubel.Classifier, index: int) -> None:
+    block = classifier.network.get_submodule(f"blocks.{index}")
+    assert isinstance(block, MBConv)
+    x = torch.randn(1, block.expand.conv.in_channels, 9, 9, generator=torch.Generator())
+    with torch.no_grad():
+        y = F.hardtanh(slow_norm(slow_same_conv(x, block.expand.conv.weight, 1, 1),
+                                 block.expand.bn), 0, 6)  # fmt: skip
+        depthwise = block.depthwise.conv
+        y = slow_same_conv(y, depthwise.weight, depthwise.stride[0], depthwise.groups)
+        y = F.hardtanh(slow_norm(y, block.depthwise.bn), 0, 6)
+        y = slow_norm(slow_same_conv(y, block.project.conv.weight, 1, 1), block.project.bn)
+        assert torch.allclose(block(x), y, rtol=1e-4, atol=1e-4)
+
+
+def test_same_padding_puts_the_odd_one_at_the_end() -> None:
+    padded = SamePad(3, 2)(torch.ones(1, 1, 4, 4))
+    assert padded.shape == (1, 1, 5, 5)
+    assert padded[0, 0, 0, 0] == 1
+    assert padded[0, 0, 4, 4] == 0
+
+
+def test_only_the_published_file_is_opened(tmp_path: Path) -> None:
+    published = weights.check("efficientnet-lite0")
+    content = bytearray(published.read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "weights.pth").write_bytes(content)
+    with pytest.raises(Failure, match="not opened"):
+        weights.load("efficientnet-lite0", tmp_path / "weights.pth")
+    with pytest.raises(Failure, match="cannot be read"):
+        weights.load("efficientnet-lite0", tmp_path / "none.pth")
+    with pytest.raises(Mistake, match="resnet50"):
+        weights.load("resnet50")
+
+
+def test_it_saves_and_loads_like_any_classifier(
+    classifier: hubel.Classifier, tmp_path: Path
+) -> None:
+    again = hubel.load(classifier.save(tmp_path / "model"))
+    pixels = torch.rand(1, 3, 224, 224)
+    with torch.no_grad():
+        assert torch.equal(classifier(pixels), again(pixels))
