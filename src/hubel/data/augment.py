@@ -51,6 +51,9 @@ def affine(
     One bilinear sampling; what comes in from outside is black.
     """
 
+    if len(pixels) == 0:
+        return pixels  # which affine_grid refuses
+
     def around(stream: str, bound: float) -> Tensor:
         return ((draw(stream) * 2 - 1) * bound).to(pixels.dtype)
 

@@ -26,8 +26,10 @@ def read(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
     if found != dimensions:
         raise Failure(f"{path} has {found} dimensions; expected {dimensions}.")
     header = 4 + 4 * dimensions
+    if len(content) < header:
+        raise Failure(f"{path} is cut short in its header. Fetch it again.")
     shape = tuple(int(n) for n in np.frombuffer(content[4:header], ">u4"))
-    expected = int(np.prod(shape, dtype=np.int64)) if len(shape) == dimensions else -1
+    expected = int(np.prod(shape, dtype=object))  # exact, whatever a header claims
     if len(content) - header != expected:
         raise Failure(
             f"{path} is cut short or too long: its header says {'×'.join(map(str, shape))} bytes, "

@@ -1,0 +1,58 @@
+"""All pictures of a split at one size: threads, processes and the obvious loop agree."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hubel.data.decoding import load
+from hubel.data.folder import whole
+from hubel.data.samples import Arrays
+from hubel.mistakes import Failure
+from hubel.pixels import PixelSpec, decode, fit
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_against_the_obvious_loop(folder: Path, workers: int) -> None:
+    spec = PixelSpec((9, 7), channels=1)
+    samples = whole(folder)
+    told: list[tuple[int, int]] = []
+    loaded = load(
+        samples, spec, workers=workers, progress=lambda done, total: told.append((done, total))
+    )
+    for i, path in enumerate(samples.paths):
+        expected = fit(decode(path, channels=1), spec)
+        assert np.array_equal(loaded.images[i], expected.transpose(2, 0, 1))
+    assert loaded.images.shape == (30, 1, 9, 7)
+    assert loaded.names == tuple(samples.names)
+    assert told == [(i, 30) for i in range(1, 31)]
+
+
+def test_arrays_of_the_right_size_are_only_transposed() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
+    samples = Arrays(images, np.zeros(5, np.int64), ("a", "b"), list("pqrst"))
+    loaded = load(samples, PixelSpec((4, 6)))
+    assert np.array_equal(loaded.images, images.transpose(0, 3, 1, 2))
+    resized = load(samples, PixelSpec((8, 8), channels=1))
+    assert resized.images.shape == (5, 1, 8, 8)
+
+
+def test_unreadable_pictures_are_left_out_by_name(folder: Path) -> None:
+    (folder / "dark" / "3.png").write_bytes(b"junk")
+    (folder / "grey" / "4.png").unlink()
+    samples = whole(folder)
+    (folder / "grey" / "5.png").unlink()  # vanishes between listing and decoding
+    loaded = load(samples, PixelSpec((8, 8)), max_unreadable=0.1)
+    assert dict(loaded.unreadable).keys() == {"dark/3.png", "grey/5.png"}
+    assert dict(loaded.unreadable)["grey/5.png"] == "there is no such file"
+    assert len(loaded.labels) == len(loaded.images) == 27
+    assert "dark/3.png" not in loaded.names
+    with pytest.raises(Failure, match=r"2 of 29 .* more than 5%"):
+        load(samples, PixelSpec((8, 8)), max_unreadable=0.05)
+
+
+def test_a_class_without_one_readable_picture_is_named(folder: Path) -> None:
+    for path in (folder / "light").iterdir():
+        path.write_bytes(b"junk")
+    with pytest.raises(Failure, match="No picture of light"):
+        load(whole(folder), PixelSpec((8, 8)), max_unreadable=0.9)
