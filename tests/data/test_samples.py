@@ -15,7 +15,7 @@ from hubel.mistakes import Failure, Mistake
 
 
 @given(
-    st.lists(st.integers(4, 40), min_size=2, max_size=5),
+    st.lists(st.integers(8, 40), min_size=2, max_size=5),
     st.floats(0.05, 0.4),
     st.floats(0, 0.4),
     st.integers(0, 99),

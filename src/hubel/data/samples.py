@@ -138,10 +138,10 @@ def stratified(
             parts[part].append(own[start : start + n])
             start += n
         if len(own) - start < 1:
+            asked = " and ".join(f"{share:g} for {part}" for part, share in shares.items() if share)
             raise Failure(
-                f"The class {name!r} has {len(own)} picture(s), too few to split off "
-                f"{' and '.join(shares)}: at least {sum(s > 0 for s in shares.values()) + 1} "
-                "are needed. Add pictures, or leave the class out."
+                f"The class {name!r} has {len(own)} picture(s): {asked} would leave none to train "
+                "on. Add pictures, leave the class out, or hold out less."
             )
         parts["train"].append(own[start:])
     return {name: np.sort(np.concatenate(rows)) for name, rows in parts.items() if rows}

@@ -177,6 +177,8 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> Recipe:
     suited = dict(SUITED.get(data, SUITED[""])) if name == "fast" else {}
     if network not in (None, "small"):
         suited.pop("arguments", None)  # another network's dropout is its own affair
+    if (overrides.get("loss") or told.get("loss") or "cross-entropy") != "cross-entropy":
+        suited.pop("smoothing", None)  # which only cross-entropy knows
     layers = [RECIPES[name], suited, told, overrides]
     values: dict[str, Any] = {}
     nested: dict[str, Any] = {}
