@@ -14,7 +14,7 @@ def small(
     classes: int = 10,
     channels: int = 1,
     size: tuple[int, int] = (28, 28),
-    widths: Sequence[int] = (32, 64, 128),
+    widths: Sequence[int] = (16, 32, 64),
     dropout: float = 0.0,
 ) -> nn.Sequential:
     """Normalised pixels (N, channels, *size) → logits (N, classes), for sides of 8 to about 64.

@@ -147,7 +147,7 @@ SUITED: dict[str, dict[str, Any]] = {
         "epochs": 45,
         "batch_size": 64,
         "smoothing": 0.1,
-        "arguments": {"dropout": 0.2},
+        "arguments": {"widths": [32, 64, 128], "dropout": 0.2},
         "rotate": 12.0,
         "scale": 0.15,
         "shift": 0.8,

@@ -1,0 +1,76 @@
+"""What the documents say is so: their commands run, their links lead somewhere, examples work."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import skimage.data
+from PIL import Image
+from tests.conftest import Command
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = [
+    (page.name, line.partition("#")[0].strip())
+    for page in PAGES
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    for line in block.splitlines()
+    if line.startswith("hubel ")
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photos/ and cat.jpg in it, as the documents suppose."""
+    assert folder == tmp_path / "photos"
+    Image.fromarray(skimage.data.chelsea()).save(tmp_path / "cat.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_a_command_of_the_documents(
+    hubel_command: Command, place: Path, page: str, command: str
+) -> None:
+    words = shlex.split(command)[1:]
+    if words == ["evaluate"]:
+        assert hubel_command("train", "photos", "--set", "size=8", "--epochs", 1).code == 0
+    if words[0] == "train":  # begun in earnest, and stopped at the next moment
+        words = [w for w in words if w not in ("--minutes", "5")] + ["--minutes", "0.001"]
+    answer = hubel_command(*words)
+    assert answer.code == 0, answer.err
+    assert answer.out
+
+
+def test_there_are_commands_to_test() -> None:
+    assert len(COMMANDS) > 10
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_examples_run(example: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(example)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert len(example.read_text().splitlines()) <= 30
+
+
+def test_no_machine_is_named_in_the_project() -> None:
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    here = (str(ROOT.parent) + "/", str(Path.home()) + "/")
+    for name in filter(None, files.stdout.split("\0")):
+        path = ROOT / name
+        if path.suffix in (".py", ".md", ".toml", ".txt", ".html", ".yaml", ".cff", ".csv"):
+            text = path.read_text(encoding="utf-8")
+            assert not any(place in text for place in here), name
