@@ -7,8 +7,8 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
 .PHONY: run test check slow docs clean
 
 run: .venv/installed
-	$(BIN)/hubel train digits --out runs/digits
-	$(BIN)/hubel evaluate runs/digits
+	$(BIN)/hubel train digits
+	$(BIN)/hubel evaluate
 
 test: .venv/tested
 	$(TEST_ENV) $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow" --durations=10

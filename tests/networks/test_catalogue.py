@@ -108,3 +108,14 @@ def test_linear_is_a_matrix() -> None:
     weight, bias = network.get_parameter("score.weight"), network.get_parameter("score.bias")
     assert weight.shape == (10, 3072)
     assert torch.allclose(network(x), x.flatten(1) @ weight.T + bias, atol=1e-5)
+
+
+def test_what_is_kept_of_a_network_has_its_defaults() -> None:
+    kept = catalogue.complete("small", classes=3, channels=1, size=(8, 8))
+    assert kept["widths"] == (16, 32, 64)  # a later default must not change a saved model
+    assert kept["dropout"] == 0.0
+    assert catalogue.complete("resnet20", classes=3, channels=1, size=(8, 8)) == {
+        "classes": 3,
+        "channels": 1,
+        "size": (8, 8),
+    }

@@ -8,12 +8,10 @@ import typer
 from hubel.cli.options import Device, Json, Threads, Workers
 
 EXAMPLES = """
+\b
 Examples:
-
-  hubel evaluate                                     # the newest run, on its test split
-
+  hubel evaluate                        # the newest run, on its test split
   hubel evaluate runs/2026-01-31-digits-small
-
   hubel evaluate runs/cats photos-from-today/ --json
 """
 

@@ -8,10 +8,9 @@ import typer
 from hubel.cli.options import Json
 
 EXAMPLES = """
+\b
 Examples:
-
   hubel networks
-
   hubel networks resnet20 --json
 """
 

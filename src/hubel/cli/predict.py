@@ -10,15 +10,12 @@ import typer
 from hubel.cli.options import Device, Json, Threads
 
 EXAMPLES = """
+\b
 Examples:
-
   hubel predict efficientnet-lite0 cat.jpg
-
   hubel predict runs/2026-01-31-digits-small scans/ --csv > answers.csv
-
   hubel predict runs/cats 'photos/**/*.jpg' --top 1 --json
-
-  curl -s … | hubel predict efficientnet-lite0 -      # one picture on standard input
+  hubel predict efficientnet-lite0 - < cat.jpg          # standard input
 """
 
 

@@ -9,16 +9,12 @@ import typer
 from hubel.cli.options import Device, Json, Threads, Workers
 
 EXAMPLES = """
+\b
 Examples:
-
-  hubel train digits                                  # the data inside scikit-learn, a minute
-
+  hubel train digits                    # data inside scikit-learn, a minute
   hubel train fashion-mnist --epochs 4 --seed 1
-
   hubel train photos/ --network resnet20 --set size=64 --minutes 30
-
-  hubel train digits --network linear --set optimiser=sgd --lr 0.1 --batch-size all
-
+  hubel train digits --network linear --lr 0.1 --batch-size all
   hubel train --resume runs/2026-01-31-digits-small
 """
 

@@ -99,17 +99,30 @@ def entry(name: str) -> Entry:
     return CATALOGUE[name]
 
 
-def build(name: str, **arguments: Any) -> nn.Module:
-    """The network `name` with the arguments classes, channels, size and the family's own.
+def complete(name: str, **arguments: Any) -> dict[str, Any]:
+    """The arguments with the family's defaults beside them: what has to be kept to build it again.
 
-    Raises Mistake for an unknown name, or for an argument that the family does not take.
+    A saved model must not change when a default does. Raises Mistake for an unknown name, or for
+    an argument that the family does not take.
     """
-    builder = entry(name).build
-    taken = [p for p in inspect.signature(builder).parameters if p != "variant" and p != "depth"]
+    signature = inspect.signature(entry(name).build)
+    taken = {
+        key: parameter.default
+        for key, parameter in signature.parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
     strange = [key for key in arguments if key not in taken]
     if strange:
         raise Mistake(
             f"The network {name!r} takes no argument {', '.join(map(repr, strange))}; "
             f"it takes {', '.join(taken)}."
         )
-    return builder(**arguments)
+    return taken | arguments
+
+
+def build(name: str, **arguments: Any) -> nn.Module:
+    """The network `name` with the arguments classes, channels, size and the family's own.
+
+    Raises Mistake as `complete` does, and for values that the family refuses.
+    """
+    return entry(name).build(**complete(name, **arguments))

@@ -89,7 +89,7 @@ def load(name: str, path: Path | None = None) -> Classifier:
     found = check(name, path)
     state = torch.load(found, map_location="cpu", weights_only=True)
     classes = imagenet_classes()
-    arguments = {"classes": len(classes), "channels": 3, "size": list(row.pixels.size)}
+    arguments = catalogue.complete(name, classes=len(classes), channels=3, size=row.pixels.size)
     network = catalogue.build(name, **arguments)
     network.load_state_dict({row.rename(key): value for key, value in state.items()})
     return Classifier(

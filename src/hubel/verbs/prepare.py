@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hubel import draws
 from hubel.data.decoding import Loaded, load
 from hubel.data.samples import Samples, Splits
 from hubel.data.sources import keeps_label_when_flipped, open_splits
@@ -116,14 +117,13 @@ def statistics(images: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[tuple[float
 
 def make_classifier(recipe: Recipe, prepared: Prepared) -> Classifier:
     """The recipe's network on the data's pixels and classes, initialised from the recipe's seed."""
-    from hubel import draws
-
-    arguments = {
-        "classes": len(prepared.splits.train.classes),
-        "channels": prepared.pixels.channels,
-        "size": list(prepared.pixels.size),
+    arguments = catalogue.complete(
+        recipe.network,
+        classes=len(prepared.splits.train.classes),
+        channels=prepared.pixels.channels,
+        size=prepared.pixels.size,
         **recipe.arguments,
-    }
+    )
     with torch.random.fork_rng([]):
         torch.manual_seed(draws.integer(recipe.seed, "network"))
         network = catalogue.build(recipe.network, **arguments)
