@@ -30,6 +30,12 @@ WRONG = {
     "argument": (
         ("train", "digits", "--set", "arguments.dropuot=0.5"), "'dropuot'", "dropout"
     ),
+    "argument value": (
+        ("train", "digits", "--set", "arguments.dropout=much"), "much", "cannot be built"
+    ),
+    "reserved argument": (
+        ("train", "digits", "--set", "arguments.classes=3"), "classes", "follow(s) from the data"
+    ),
     "class weights": (
         ("train", "digits", "--set", "loss=hinge", "--set", "smoothing=0.1"), "hinge", "Smoothing"
     ),

@@ -104,6 +104,14 @@ class Recipe(BaseModel):
             raise ValueError("must be rising shares of the run, between 0 and 1")
         return shares
 
+    @field_validator("arguments")
+    @classmethod
+    def _the_networks_own(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted({"classes", "channels", "size"} & arguments.keys())
+        if taken:
+            raise ValueError(f"{', '.join(taken)} follow(s) from the data and from the key size")
+        return arguments
+
     @model_validator(mode="after")
     def _together(self) -> "Recipe":
         balanced = self.class_weights == "balanced"

@@ -126,7 +126,12 @@ def make_classifier(recipe: Recipe, prepared: Prepared) -> Classifier:
     )
     with torch.random.fork_rng([]):
         torch.manual_seed(draws.integer(recipe.seed, "network"))
-        network = catalogue.build(recipe.network, **arguments)
+        try:
+            network = catalogue.build(recipe.network, **arguments)
+        except TypeError as wrong:  # a text where a number belongs, and the like
+            raise Mistake(
+                f"{recipe.network} cannot be built with {dict(recipe.arguments)}: {wrong}."
+            ) from None
     initialise(network, recipe.initialisation, seed=recipe.seed)
     return Classifier(
         network,
