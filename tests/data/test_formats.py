@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.conftest import needed
 
 from hubel.data import cifar, idx
+from hubel.data.decoding import load
 from hubel.data.samples import manifest
 from hubel.data.sources import SOURCES, open_splits
 from hubel.mistakes import Failure
+from hubel.pixels import PixelSpec
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -43,6 +46,8 @@ def test_mnist_from_idx_files(
     first = np.random.default_rng(0).integers(0, 256, (200, 28, 28), dtype=np.uint8)
     i = int(splits.train.names[5].rpartition("/")[2])
     assert np.array_equal(splits.train.image(5)[..., 0], first[i])
+    loaded = load(splits.test, PixelSpec((28, 28), channels=1))
+    assert torch.from_numpy(loaded.images).shape == (100, 1, 28, 28)  # without a warning
 
 
 def test_idx_files_that_are_none(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def read(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
             f"{path} is cut short or too long: its header says {'×'.join(map(str, shape))} bytes, "
             f"and {len(content) - header:,} follow. Fetch it again."
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    # a copy: tensors are made of memory that may be written to
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
 
 
 def samples(images: Path, labels: Path, classes: tuple[str, ...], split: str) -> Arrays:
