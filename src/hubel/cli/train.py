@@ -111,9 +111,14 @@ def train(
         print(json.dumps(facts, ensure_ascii=False))
     else:
         low, high = found.interval
+        weights = (
+            f"weights of epoch {trained.best_epoch}"
+            if trained.best_epoch
+            else "weights of the unfinished first epoch"
+        )
         print(
             f"Validation accuracy {found.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, "
-            f"{found.n} pictures; weights of epoch {trained.best_epoch})."
+            f"{found.n} pictures; {weights})."
         )
         print(f"Run     {trained.run}")
         print(f"Report  {trained.run / 'report.html'}")

@@ -170,6 +170,7 @@ def _loop(session: Session, minutes: float | None, request: Request) -> Stopped:
         going_on = state.epoch < recipe.epochs and not out_of_patience(state, recipe.patience)
         if going_on and (request.made or (minutes and now - began >= 60 * minutes)):
             save(session)
+            watch.notice("Stopping: saved, and measuring what there is.")
             return "interrupted" if request.made else "time limit"
     return "finished"
 
