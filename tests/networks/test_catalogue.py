@@ -1,5 +1,6 @@
 """Every network of the catalogue: it builds, answers, and keeps the house's rules."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -83,6 +84,16 @@ def test_small_takes_every_small_size() -> None:
         assert network(torch.randn(2, 3, side, side + 1)).shape == (2, 3)
 
 
+@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize(
+    "wrong", [{"classes": 0}, {"channels": -1}, {"classes": 2.5}, {"size": (0, 32)}, {"size": 32}]
+)
+def test_counts_that_are_none(name: str, wrong: dict[str, Any]) -> None:
+    [(key, value)] = wrong.items()
+    with pytest.raises(Mistake, match=rf"^{key} is .*{re.escape(repr(value))}\.$"):
+        built(name, **wrong)
+
+
 def test_unknown_names_and_arguments() -> None:
     with pytest.raises(Mistake, match="'resnet20'"):
         catalogue.build("resnet-20", classes=2, channels=3, size=(32, 32))
@@ -90,9 +101,22 @@ def test_unknown_names_and_arguments() -> None:
         built("mlp", depht=3)
     with pytest.raises(Mistake, match="relu"):
         built("mlp", activation="rellu")
-    for wrong in ({"dropout": 1.5}, {"hidden": (0,)}):
-        with pytest.raises(Mistake):
-            built("mlp", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        *((name, {"dropout": 1.5}, r"not 1\.5") for name in ("mlp", "small", "lenet5")),
+        ("efficientnet-lite0", {"dropout": -0.1}, r"not -0\.1"),
+        ("mlp", {"hidden": (0,)}, r"not \(0,\)"),
+        ("mlp", {"hidden": [2.5]}, r"not \[2\.5\]"),
+        ("small", {"widths": (16, 32)}, r"not \(16, 32\)"),
+        ("small", {"widths": [1, 2.5, 3]}, r"not \[1, 2\.5, 3\]"),
+    ],
+)
+def test_values_that_a_family_refuses(name: str, wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(Mistake, match=said):
+        built(name, **wrong)
 
 
 def test_mlp_with_every_activation_and_dropout() -> None:

@@ -1,12 +1,15 @@
 """EfficientNet-Lite0 with its published weights, against a second way of computing a block."""
 
+import copy
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import skimage.data
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 import hubel
 from hubel.mistakes import Failure, Mistake
@@ -31,6 +34,10 @@ def test_known_pictures(classifier: hubel.Classifier, picture: str, answer: str)
 def test_counts_and_classes(classifier: hubel.Classifier) -> None:
     assert sum(p.numel() for p in classifier.network.parameters()) == 4_652_008
     assert len(classifier.classes) == len(set(classifier.classes)) == 1000
+    text = files("hubel.networks").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
+    ids = [line.partition(" ")[0] for line in text.splitlines()]
+    assert ids == sorted(set(ids))  # ILSVRC's order is that of the WordNet ids
+    assert all(re.fullmatch(r"n\d{8}", each) for each in ids)
     assert classifier.classes[281:286] == (
         *("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"),
     )
@@ -38,7 +45,8 @@ def test_counts_and_classes(classifier: hubel.Classifier) -> None:
 
 def test_pixels_are_normalised_as_published(classifier: hubel.Classifier) -> None:
     seen = []
-    handle = classifier.network[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    first = classifier.network.get_submodule("stem")
+    handle = first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
     grey = torch.full((1, 3, 224, 224), 100 / 255)
     with torch.no_grad():
         classifier(grey)
@@ -66,7 +74,8 @@ def slow_same_conv(x: Tensor, weight: Tensor, stride: int, groups: int) -> Tenso
     return result
 
 
-def slow_norm(x: Tensor, bn: torch.nn.BatchNorm2d) -> Tensor:
+def slow_norm(x: Tensor, bn: nn.Module) -> Tensor:
+    assert isinstance(bn, nn.BatchNorm2d)
     mean, var = bn.running_mean, bn.running_var
     assert mean is not None
     assert var is not None
@@ -74,19 +83,26 @@ def slow_norm(x: Tensor, bn: torch.nn.BatchNorm2d) -> Tensor:
     return (x - mean[:, None, None]) * scale[:, None, None] + bn.bias[:, None, None]
 
 
-@pytest.mark.parametrize("index", [1, 3])  # kernel 3 and 5, both with stride 2
-def test_a_block_against_the_slow_one(classifier: hubel.Classifier, index: int) -> None:
-    block = classifier.network.get_submodule(f"blocks.{index}")
+def slow_layer(x: Tensor, layer: nn.Module) -> Tensor:
+    """Convolution and batch normalisation, then ReLU6 if the layer has one."""
+    conv = layer.get_submodule("conv")
+    assert isinstance(conv, nn.Conv2d)
+    y = slow_same_conv(x, conv.weight, conv.stride[0], conv.groups)
+    y = slow_norm(y, layer.get_submodule("bn"))
+    return F.hardtanh(y, 0, 6) if "relu" in dict(layer.named_children()) else y
+
+
+@pytest.mark.parametrize("side", [9, 10])  # at stride 2: even padding, odd padding
+@pytest.mark.parametrize("index", [1, 2, 3])  # kernel 3 with stride 2, a shortcut, kernel 5
+def test_a_block_against_the_slow_one(classifier: hubel.Classifier, index: int, side: int) -> None:
+    block = copy.deepcopy(classifier.network.get_submodule(f"blocks.{index}")).double()
     assert isinstance(block, MBConv)
-    x = torch.randn(1, block.expand.conv.in_channels, 9, 9, generator=torch.Generator())
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 16 if index == 1 else 24, side, side, generator=generator).double()
     with torch.no_grad():
-        y = F.hardtanh(slow_norm(slow_same_conv(x, block.expand.conv.weight, 1, 1),
-                                 block.expand.bn), 0, 6)  # fmt: skip
-        depthwise = block.depthwise.conv
-        y = slow_same_conv(y, depthwise.weight, depthwise.stride[0], depthwise.groups)
-        y = F.hardtanh(slow_norm(y, block.depthwise.bn), 0, 6)
-        y = slow_norm(slow_same_conv(y, block.project.conv.weight, 1, 1), block.project.bn)
-        assert torch.allclose(block(x), y, rtol=1e-4, atol=1e-4)
+        y = slow_layer(slow_layer(slow_layer(x, block.expand), block.depthwise), block.project)
+        y = x + y if index == 2 else y
+        assert torch.allclose(block(x), y, rtol=1e-12, atol=1e-12)
 
 
 def test_same_padding_puts_the_odd_one_at_the_end() -> None:

@@ -123,6 +123,20 @@ def complete(name: str, **arguments: Any) -> dict[str, Any]:
 def build(name: str, **arguments: Any) -> nn.Module:
     """The network `name` with the arguments classes, channels, size and the family's own.
 
-    Raises Mistake as `complete` does, and for values that the family refuses.
+    Raises Mistake as `complete` does, and for values that no network or not this family takes.
+
+    >>> sum(p.numel() for p in build("linear", classes=10, channels=3, size=(32, 32)).parameters())
+    30730
     """
-    return entry(name).build(**complete(name, **arguments))
+    whole = complete(name, **arguments)
+    for key in ("classes", "channels"):
+        if not _counts(whole[key]):
+            raise Mistake(f"{key} is a whole number, 1 or more, not {whole[key]!r}.")
+    size = whole["size"]
+    if not (isinstance(size, tuple | list) and len(size) == 2 and all(map(_counts, size))):
+        raise Mistake(f"size is (height, width), whole numbers of 1 or more, not {size!r}.")
+    return entry(name).build(**whole)
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and value >= 1

@@ -35,6 +35,7 @@ def efficientnet_lite(
 
     Children stem, blocks (16 of them), head, pool, flatten, dropout, fc; 4,652,008 parameters.
     Padding is TensorFlow's "same": where it is odd, the extra row and column are at the end.
+    Raises Mistake for sides below 32, or a dropout outside [0, 1).
     """
     if min(size) < 32:
         raise Mistake(f"EfficientNet-Lite0 takes 32×32 pixels or more, not {size[0]}×{size[1]}.")

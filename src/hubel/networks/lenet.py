@@ -45,7 +45,8 @@ def lenet5(variant: str = "modern", *, classes: int = 10, channels: int = 1,
     squared distances; grey pixels and at most ten classes. Trainable parameters 156 + 12 + 1,516
     + 32 + 48,120 + 10,164 = 60,000. "softmax": a trained linear output in their place, 850 more
     with ten classes. "modern": ReLU, max pooling and full connections, for any size from 28 on.
-    Children C1, S2, C3, S4, C5, F6, output, each followed by its activation.
+    Children C1, S2, C3, S4, C5, F6, output, each followed by its activation. Raises Mistake for
+    an unknown variant, and for pixels, classes or dropout that the variant does not have.
     """
     if variant not in ("1998", "softmax", "modern"):
         raise unknown("variant of LeNet-5", variant, ["1998", "softmax", "modern"])
@@ -159,6 +160,8 @@ def _uniform(tensor: Tensor, fan_in: int) -> None:
 def _modern(classes: int, channels: int, size: tuple[int, int], dropout: float) -> nn.Sequential:
     if min(size) < 28:
         raise Mistake(f"lenet5 takes pixels of 28×28 or more, not {size[0]}×{size[1]}.")
+    if not 0 <= dropout < 1:
+        raise Mistake(f"dropout is in [0, 1), not {dropout}.")
     height, width = (((side - 4) // 2 - 4) // 2 for side in size)  # of S4's maps
     layers = OrderedDict(
         C1=nn.Conv2d(channels, 6, 5),

@@ -27,8 +27,8 @@ def mlp(
     """
     if activation not in ACTIVATIONS and activation != "maxout":
         raise unknown("activation", activation, [*ACTIVATIONS, "maxout"])
-    if not all(units >= 1 for units in hidden):
-        raise Mistake(f"Hidden layers have at least one unit each, not {tuple(hidden)}.")
+    if not all(isinstance(units, int) and units >= 1 for units in hidden):
+        raise Mistake(f"Hidden layers have a whole number of units, 1 or more, not {hidden}.")
     if not 0 <= dropout < 1:
         raise Mistake(f"dropout is in [0, 1), not {dropout}.")
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())

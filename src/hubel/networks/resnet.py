@@ -23,6 +23,7 @@ def resnet(
     Shortcuts are option A: no parameters. Children conv1, bn1, relu1, stage1 … stage3 of blocks,
     pool, flatten, fc; convolutions initialised as in He et al. 2015, "Delving deep", from the
     fan-out. With 3 channels and 10 classes ResNet-20 has 269,722 parameters.
+    Raises Mistake for another depth, or sides below 4.
     """
     if depth not in DEPTHS:
         raise unknown("depth of the small-image ResNet", str(depth), map(str, DEPTHS))

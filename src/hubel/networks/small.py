@@ -22,12 +22,12 @@ def small(
     Five 3×3 convolutions with batch normalisation, two of them around shortcuts; two or, below 16
     pixels, one max pooling; the mean and the maximum of every last feature map, and a linear
     layer. Children conv1, conv2, res2, conv3, res3, each with its parts; head.
-    Raises Mistake for sides below 4.
+    Raises Mistake for sides below 4, other than three widths, or a dropout outside [0, 1).
     """
     if min(size) < 4:
         raise Mistake(f"small takes pixels of 4×4 or more, not {size[0]}×{size[1]}.")
-    if len(widths) != 3 or min(widths) < 1:
-        raise Mistake(f"small has three widths, not {tuple(widths)}.")
+    if len(widths) != 3 or not all(isinstance(width, int) and width >= 1 for width in widths):
+        raise Mistake(f"small has three widths, whole numbers of 1 or more, not {widths}.")
     if not 0 <= dropout < 1:
         raise Mistake(f"dropout is in [0, 1), not {dropout}.")
     first, second, third = widths
