@@ -35,6 +35,12 @@ def test_value_is_the_modules_and_derivative_is_autograds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
+def test_gradients_are_numerically_right(name: str) -> None:
+    x = torch.linspace(-5, 5, 100, dtype=torch.float64).requires_grad_()  # 0, the kink, is not in
+    assert torch.autograd.gradcheck(ACTIVATIONS[name].module(), x, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_far_out_nothing_overflows(name: str) -> None:
     x = torch.tensor([-1e4, 1e4])
     assert torch.isfinite(ACTIVATIONS[name].value(x)).all()
@@ -53,6 +59,12 @@ def test_maxout_takes_the_larger_of_each_pair() -> None:
     assert torch.equal(Maxout(3)(maps), expected)
     with pytest.raises(Mistake, match="5 features"):
         Maxout(2)(torch.rand(1, 5))
+
+
+def test_maxout_of_an_empty_batch_and_of_no_pieces() -> None:
+    assert Maxout(2)(torch.rand(0, 6, 3, 3)).shape == (0, 3, 3, 3)
+    with pytest.raises(Mistake, match="0"):
+        Maxout(0)
 
 
 def test_maxout_of_two_lines_can_be_the_absolute_value() -> None:

@@ -64,6 +64,20 @@ def test_same_seed_same_weights_and_the_global_generator_is_left_alone() -> None
     assert not torch.equal(a.weight, c.weight)
 
 
+def test_layout_does_not_change_the_weights() -> None:
+    plain, moved = nn.Conv2d(4, 5, 3), nn.Conv2d(4, 5, 3)
+    moved = moved.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    initialise(plain, "he", seed=0)
+    initialise(moved, "he", seed=0)
+    assert torch.equal(plain.weight, moved.weight)
+
+
+def test_a_transposed_convolution_counts_its_own_inputs() -> None:
+    layer = nn.ConvTranspose2d(10, 40, 3)  # 3,600 weights of shape (10, 40, 3, 3)
+    initialise(layer, "he", seed=0)
+    assert float(layer.weight.detach().std()) == pytest.approx(math.sqrt(2 / 90), rel=0.05)
+
+
 def test_default_and_norms_are_left_alone() -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
     before = [p.clone() for p in network.parameters()]

@@ -122,13 +122,26 @@ def test_huge_logits_stay_finite_and_softmax_rows_sum_to_one(name: str) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_are_right(name: str) -> None:
     logits = SCORES.clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: LOSSES[name](z, LABELS), logits, rtol=1e-6)
+    assert torch.autograd.gradcheck(lambda z: LOSSES[name](z, LABELS), logits, rtol=1e-6, atol=1e-9)
+
+
+def test_gradients_of_the_settings_and_penalties_are_right() -> None:
+    weights = torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64)
+    for function in (
+        lambda z: cross_entropy(z, LABELS, smoothing=0.1, weights=weights),
+        lambda z: binary_cross_entropy(z[:, 0], torch.tensor([1, 0, 1])),
+        lambda z: l1([z]),
+        lambda z: l2([z]),
+    ):
+        logits = SCORES.clone().requires_grad_()
+        assert torch.autograd.gradcheck(function, logits, rtol=1e-6, atol=1e-8)
 
 
 def test_penalties_see_weights_and_not_biases() -> None:
     parameters = [torch.tensor([[1.0, -2.0], [3.0, 0.0]]), torch.tensor([10.0, 10.0])]
     assert float(l1(parameters)) == 6
     assert float(l2(parameters)) == 14
+    assert float(l1(parameters[1:])) == float(l2(parameters[1:])) == 0
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -143,6 +156,15 @@ def test_no_batch_no_mean_and_no_label_out_of_range(name: str) -> None:
         function(SCORES, torch.tensor([0, -1, 1]))
     with pytest.raises(Mistake, match=r"\(2,\)"):
         function(SCORES, LABELS[:2])
+    with pytest.raises(Mistake, match="int32"):
+        function(SCORES, LABELS.int())
+
+
+def test_impossible_smoothing_and_weights() -> None:
+    with pytest.raises(Mistake, match=r"1\.5"):
+        cross_entropy(SCORES, LABELS, smoothing=1.5)
+    with pytest.raises(Mistake, match=r"\(2,\)"):
+        cross_entropy(SCORES, LABELS, weights=torch.ones(2))
 
 
 def test_losses_by_name() -> None:

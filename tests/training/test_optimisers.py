@@ -95,6 +95,50 @@ def test_saved_through_a_file_and_restored_it_goes_on_bit_equal(
         assert torch.equal(a, b)
 
 
+def started(kind: str, layout: torch.memory_format) -> optimisers.Optimiser:
+    model = network(layout)
+    optimiser = optimisers.build(model.named_parameters(), kind=kind, lr=0.01)
+    train(model, optimiser, range(3))
+    return optimiser
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_state_means_the_same_weights_in_either_layout(
+    kind: str, layout: torch.memory_format
+) -> None:
+    source = started(kind, layout)
+    other = {torch.contiguous_format: torch.channels_last}.get(layout, torch.contiguous_format)
+    model = network(other)
+    target = optimisers.build(model.named_parameters(), kind=kind, lr=0.01)
+    target.restore(source.tensors(), source.facts())
+    shapes = {name: p.shape for name, p in model.named_parameters()}
+    for key, value in source.tensors().items():
+        assert torch.equal(target.tensors()[key], value), key
+        assert value.ndim == 0 or value.shape == shapes[key.partition("|")[0]], key
+
+
+def test_a_restored_optimiser_shares_nothing_with_its_source() -> None:
+    for kind in KINDS:
+        source = started(kind, torch.contiguous_format)
+        before = {key: value.clone() for key, value in source.tensors().items()}
+        model = network()
+        target = optimisers.build(model.named_parameters(), kind=kind, lr=0.01)
+        target.restore(source.tensors(), source.facts())
+        train(model, target, range(1))
+        assert all(torch.equal(source.tensors()[key], before[key]) for key in before)
+
+
+def test_without_gradients_muon_moves_nothing() -> None:
+    model = network()
+    optimiser = optimisers.build(model.named_parameters(), kind="muon", lr=0.02)
+    train(model, optimiser, range(1))
+    before = model[3].weight.detach().clone()
+    model.zero_grad()  # the network's own, which does not know Muon's matrices
+    optimiser.step()
+    assert torch.equal(model[3].weight, before)
+
+
 def test_scale_multiplies_the_base_rate() -> None:
     optimiser = optimisers.build(network().named_parameters(), kind="muon", lr=0.1)
     optimiser.scale(0.5)
@@ -114,9 +158,15 @@ def test_mistakes_and_foreign_states() -> None:
     model = network()
     with pytest.raises(Mistake, match="adamw"):
         optimisers.build(model.named_parameters(), kind="adamww", lr=0.1)
-    for lr in (0.0, -1.0, float("nan")):
+    for lr in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(Mistake, match=str(lr)):
             optimisers.build(model.named_parameters(), kind="sgd", lr=lr)
+    for momentum in (-0.5, 1.0, float("nan")):
+        with pytest.raises(Mistake, match=str(momentum)):
+            optimisers.build(model.named_parameters(), kind="sgd", lr=0.1, momentum=momentum)
+    for decay in (-0.5, float("nan"), float("inf")):
+        with pytest.raises(Mistake, match=str(decay)):
+            optimisers.build(model.named_parameters(), kind="adam", lr=0.1, weight_decay=decay)
     with pytest.raises(Mistake, match="Nesterov"):
         optimisers.build(model.named_parameters(), kind="sgd", lr=0.1, momentum=0.0, nesterov=True)
     with pytest.raises(Mistake, match="no parameters"):
@@ -126,3 +176,20 @@ def test_mistakes_and_foreign_states() -> None:
         optimiser.restore({"9.weight|momentum_buffer": torch.zeros(2)}, optimiser.facts())
     with pytest.raises(Failure, match=r"\(2,\)"):
         optimiser.restore({"0.weight|momentum_buffer": torch.zeros(2)}, optimiser.facts())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_optimisers_state_is_refused_and_changes_nothing(kind: str) -> None:
+    for other in KINDS:
+        source = started(other, torch.contiguous_format)
+        model = network()
+        target = optimisers.build(model.named_parameters(), kind=kind, lr=0.01)
+        if other == kind:
+            target.restore(source.tensors(), source.facts())  # the positive control
+            continue
+        with pytest.raises(Failure, match=kind):
+            target.restore(source.tensors(), source.facts())
+        assert target.tensors() == {}
+    for facts in ({}, {"kind": kind, "rates": []}):
+        with pytest.raises(Failure, match="another optimiser"):
+            target.restore({}, facts)

@@ -95,3 +95,9 @@ def test_unknown_names_and_impossible_settings() -> None:
         schedule("cosin")
     with pytest.raises(Mistake, match="-1"):
         schedule("cosine", warmup=-1)
+    for setting, value in (
+        ("warmup", math.nan), ("patience", 0), ("factor", -1.0), ("factor", 1.5),
+        ("peak", 1.0), ("peak", -0.5), ("start", 2.0),
+    ):  # fmt: skip
+        with pytest.raises(Mistake, match=str(value)):
+            schedule("one-cycle", **{setting: value})  # type: ignore[arg-type]

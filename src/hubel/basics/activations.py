@@ -14,13 +14,15 @@ class Maxout(nn.Module):
 
     def __init__(self, pieces: int = 2) -> None:
         super().__init__()
+        if pieces < 1:
+            raise Mistake(f"Maxout takes at least 1 piece, not {pieces}.")
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1] % self.pieces:
             raise Mistake(f"Maxout of {self.pieces} pieces cannot divide {x.shape[1]} features.")
-        pieces = x.view(len(x), -1, self.pieces, *x.shape[2:])
-        return pieces.amax(2)
+        features = x.shape[1] // self.pieces  # not −1, which an empty batch leaves open
+        return x.view(len(x), features, self.pieces, *x.shape[2:]).amax(2)
 
 
 class ScaledTanh(nn.Module):

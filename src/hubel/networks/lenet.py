@@ -98,14 +98,14 @@ class Subsampling(nn.Module):
     def __init__(self, maps: int) -> None:
         super().__init__()
         self.sum = nn.AvgPool2d(2, divisor_override=1)
-        self.weight = nn.Parameter(torch.empty(maps, 1, 1))
-        self.bias = nn.Parameter(torch.empty(maps, 1, 1))
+        self.weight = nn.Parameter(torch.empty(maps))
+        self.bias = nn.Parameter(torch.empty(maps))
         _uniform(self.weight, 4)
         _uniform(self.bias, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         summed: Tensor = self.sum(x)
-        return summed * self.weight + self.bias
+        return summed * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 class PartialConv2d(nn.Module):

@@ -28,6 +28,13 @@ def cross_entropy(
     2.04
     """
     _check(logits, labels)
+    if not 0 <= smoothing <= 1:
+        raise Mistake(f"Smoothing is a share, from 0 to 1, not {smoothing}.")
+    if weights is not None and weights.shape != logits.shape[1:]:
+        raise Mistake(
+            f"There is one weight for each of the {logits.shape[1]} classes; "
+            f"found weights of shape {tuple(weights.shape)}."
+        )
     return F.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing)
 
 
@@ -74,12 +81,16 @@ def map_criterion(logits: Tensor, labels: Tensor, *, j: float = 1.0) -> Tensor:
 
 def l1(parameters: Iterable[Tensor]) -> Tensor:
     """Σ|W| over weights; biases and norms' scales, which have one dimension, are left out."""
-    return torch.stack([p.abs().sum() for p in parameters if p.ndim >= 2]).sum()
+    return _total([p.abs().sum() for p in parameters if p.ndim >= 2])
 
 
 def l2(parameters: Iterable[Tensor]) -> Tensor:
     """ΣW² over weights; biases and norms' scales, which have one dimension, are left out."""
-    return torch.stack([p.square().sum() for p in parameters if p.ndim >= 2]).sum()
+    return _total([p.square().sum() for p in parameters if p.ndim >= 2])
+
+
+def _total(terms: list[Tensor]) -> Tensor:
+    return torch.stack(terms).sum() if terms else torch.zeros(())
 
 
 LOSSES: dict[str, Loss] = {
@@ -107,6 +118,8 @@ def _check(logits: Tensor, labels: Tensor) -> None:
             "A loss takes logits (N, K) and labels (N,), "
             f"not {tuple(logits.shape)} and {tuple(labels.shape)}."
         )
+    if labels.dtype != torch.int64:
+        raise Mistake(f"Labels are of type torch.int64, not {labels.dtype}: use labels.long().")
     if len(labels) == 0:
         raise Mistake("The loss is a mean over the batch, and this batch is empty.")
     if labels.device.type == "cpu":  # elsewhere looking would stall the device

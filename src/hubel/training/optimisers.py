@@ -5,6 +5,7 @@ sgd: Sutskever et al. 2013 (momentum, Nesterov). adam, adamw: Kingma & Ba 2015; 
 the hidden layers, beside SGD for everything else.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,7 +29,10 @@ class Optimiser:
     to be kept to go on bit-equal after `restore`.
     """
 
-    def __init__(self, parts: list[tuple[torch.optim.Optimizer, Named]], views: "Views") -> None:
+    def __init__(
+        self, kind: str, parts: list[tuple[torch.optim.Optimizer, Named]], views: "Views"
+    ) -> None:
+        self._kind = kind
         self._parts = parts
         self._views = views
         self._base = [group["lr"] for part, _ in parts for group in part.param_groups]
@@ -54,9 +58,13 @@ class Optimiser:
         return [float(group["lr"]) for part, _ in self._parts for group in part.param_groups]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state, as "<parameter>|<key>"; empty before the first step."""
+        """Every tensor of the state, as "<parameter>|<key>"; empty before the first step.
+
+        Each is of its parameter's shape (Muon's too, so that the state of a run in one layout can
+        go on in another) or a scalar, and shares the optimiser's memory.
+        """
         return {
-            f"{name}|{key}": value
+            f"{name}|{key}": self._views.unfolded(parameter, value) if value.ndim else value
             for part, named in self._parts
             for name, parameter in named
             for key, value in part.state.get(parameter, {}).items()
@@ -65,25 +73,32 @@ class Optimiser:
 
     def facts(self) -> dict[str, Any]:
         """What of the state is no tensor: JSON values."""
-        return {"rates": self.rates()}
+        return {"kind": self._kind, "rates": self.rates()}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Take back what `tensors` and `facts` gave. Raises Failure for another optimiser's."""
+        """Take back copies of what `tensors` and `facts` gave.
+
+        Raises Failure for another optimiser's or another network's; nothing is changed then.
+        """
+        if facts.get("kind") != self._kind or len(facts.get("rates", ())) != len(self._base):
+            raise Failure(f"The state is that of another optimiser than {self._kind!r}: {facts}.")
         known = {name: (part, p) for part, named in self._parts for name, p in named}
+        fresh: list[tuple[dict[str, Any], str, Tensor]] = []
         for key, value in tensors.items():
             name, _, entry = key.partition("|")
             if name not in known:
                 raise Failure(f"The optimiser's state has {name!r}, which is not trained here.")
             part, parameter = known[name]
-            if value.ndim and value.shape != parameter.shape:
+            shape = self._views.unfolded(parameter, parameter).shape
+            if value.ndim and value.shape != shape:
                 raise Failure(
                     f"The optimiser's state of {name} has shape {tuple(value.shape)}, "
-                    f"not {tuple(parameter.shape)}."
+                    f"not {tuple(shape)}."
                 )
-            if value.ndim:  # in the layout of the parameter, whose bits the kernels see
-                own = torch.empty_like(parameter)
-                value = own.copy_(value).detach()
-            part.state[parameter][entry] = value
+            own = self._views.folded(parameter, value) if value.ndim else value.clone()
+            fresh.append((part.state[parameter], entry, own))
+        for state, entry, own in fresh:
+            state[entry] = own
         groups = (group for part, _ in self._parts for group in part.param_groups)
         for rate, group in zip(facts["rates"], groups, strict=True):
             group["lr"] = rate
@@ -98,6 +113,22 @@ class Views:
 
     def __init__(self, kernels: Iterable[nn.Parameter]) -> None:
         self._pairs = [(kernel, nn.Parameter(_matrix(kernel.detach()))) for kernel in kernels]
+        self._kernels = {matrix: kernel for kernel, matrix in self._pairs}
+
+    def unfolded(self, parameter: nn.Parameter, value: Tensor) -> Tensor:
+        """A value of the parameter that is stepped, in the shape of the network's own."""
+        kernel = self._kernels.get(parameter)
+        if kernel is None or kernel.ndim == 2 or kernel.is_contiguous():
+            return value if kernel is None else value.view(kernel.shape)
+        out, channels, height, width = kernel.shape
+        return value.view(out, height, width, channels).permute(0, 3, 1, 2)
+
+    def folded(self, parameter: nn.Parameter, value: Tensor) -> Tensor:
+        """The inverse of `unfolded`: a copy in the parameter's layout, whose bits the steps see."""
+        kernel = self._kernels.get(parameter)
+        like = parameter if kernel is None else kernel
+        own = torch.empty_like(like, requires_grad=False).copy_(value)
+        return own if kernel is None else _matrix(own)
 
     @property
     def matrices(self) -> list[nn.Parameter]:
@@ -108,8 +139,10 @@ class Views:
         for kernel, matrix in self._pairs:
             if kernel.data_ptr() != matrix.data_ptr():
                 matrix.data = _matrix(kernel.detach())
-            if kernel.grad is not None:
-                like = torch.empty_like(kernel).copy_(kernel.grad)
+            if kernel.grad is None:  # the network's own zero_grad does not know the matrices
+                matrix.grad = None
+            else:
+                like = torch.empty_like(kernel, requires_grad=False).copy_(kernel.grad)
                 matrix.grad = _matrix(like)
 
     def forget(self) -> None:
@@ -151,13 +184,17 @@ def build(
 
     muon orthogonalises kernels and matrices except the last one, the head, whose rows are
     classes; the head, biases and norm scales are trained by SGD at the same rate.
-    Raises Mistake for an unknown kind, a rate that is not above 0, or nothing to train.
+    Raises Mistake for an unknown kind, impossible settings, or nothing to train.
     """
     named = [(name, p) for name, p in parameters if p.requires_grad]
     if kind not in KINDS:
         raise unknown("optimiser", kind, KINDS)
-    if not lr > 0:
-        raise Mistake(f"The learning rate must be above 0, not {lr}.")
+    if not 0 < lr < math.inf:
+        raise Mistake(f"The learning rate must be above 0 and finite, not {lr}.")
+    if not 0 <= momentum < 1:
+        raise Mistake(f"Momentum must be at least 0 and below 1, not {momentum}.")
+    if not 0 <= weight_decay < math.inf:
+        raise Mistake(f"The weight decay must be at least 0 and finite, not {weight_decay}.")
     if not named:
         raise Mistake("The network has no parameters to train.")
     if kind == "sgd":
@@ -167,11 +204,12 @@ def build(
         parts = [(_adam(torch_kind, named, lr, weight_decay), named)]
     else:
         return _muon(named, lr, momentum, nesterov, weight_decay)
-    return Optimiser(parts, Views([]))
+    return Optimiser(kind, parts, Views([]))
 
 
 def _muon(named: Named, lr: float, momentum: float, nesterov: bool, decay: float) -> Optimiser:
-    kernels = [(name, p) for name, p in named if p.ndim >= 2][:-1]
+    # one number for each output (LeNet-5's sub-sampling, of shape (maps, 1, 1)) is no matrix
+    kernels = [(name, p) for name, p in named if p.ndim >= 2 and p[0].numel() > 1][:-1]
     inner = {name for name, _ in kernels}
     rest = [(name, p) for name, p in named if name not in inner]
     views = Views(p for _, p in kernels)
@@ -183,4 +221,4 @@ def _muon(named: Named, lr: float, momentum: float, nesterov: bool, decay: float
         names = [name for name, _ in kernels]
         parts.append((muon, list(zip(names, views.matrices, strict=True))))
     sgd = _sgd(rest, lr * SGD_PER_MUON, momentum, nesterov, decay)
-    return Optimiser([*parts, (sgd, rest)], views)
+    return Optimiser("muon", [*parts, (sgd, rest)], views)

@@ -95,9 +95,14 @@ def schedule(
 ) -> Schedule:
     """The schedule called `name`, one of NAMES, behind `warmup` epochs of linear growth.
 
-    Raises Mistake for an unknown name, a negative warmup or a patience below 1.
+    Raises Mistake for an unknown name or a setting with which a rate would not be in [0, 1].
     """
-    if warmup < 0 or patience < 1:
+    if not (0 < factor <= 1 and 0 <= start <= 1 and 0 <= peak < 1):
+        raise Mistake(
+            "factor is above 0 and at most 1, start from 0 to 1, peak at least 0 and below 1; "
+            f"got {factor}, {start} and {peak}."
+        )
+    if not (warmup >= 0 and patience >= 1):  # so written, NaN is refused too
         raise Mistake(
             f"warmup is at least 0 epochs and patience at least 1; got {warmup} and {patience}."
         )
