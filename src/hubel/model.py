@@ -31,7 +31,11 @@ Build = Callable[..., nn.Module]  # (name, **arguments) → network
 
 @dataclass(frozen=True)
 class Blueprint:
-    """How to build a network again: its name and the arguments of its builder (JSON values)."""
+    """How to build a network again: its name and the arguments of its builder (JSON values).
+
+    >>> Blueprint("mlp", {"classes": 10, "hidden": [64]}).name
+    'mlp'
+    """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)

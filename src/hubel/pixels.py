@@ -76,6 +76,9 @@ class PixelSpec:
     aspect ratio; "crop" fits the shorter side and cuts the middle; "pad" fits the longer side and
     fills with the background. crop_fraction: with "crop", the share of the resized shorter side
     that is kept (0.875: 224 out of 256). background: the grey under transparent and padded pixels.
+
+    >>> PixelSpec((224, 224)).mean
+    (0.5, 0.5, 0.5)
     """
 
     size: tuple[int, int]

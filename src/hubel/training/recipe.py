@@ -36,7 +36,11 @@ TABLES: dict[str, Iterable[str]] = {
 
 
 class Recipe(BaseModel):
-    """Defaults are those of the recipe `fast`; the comment behind a field says what it decides."""
+    """Defaults are those of the recipe `fast`; the comment behind a field says what it decides.
+
+    >>> Recipe(network="mlp", lr=0.1).lr
+    0.1
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
