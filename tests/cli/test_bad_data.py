@@ -83,6 +83,17 @@ def test_hidden_folders_and_litter_are_no_classes(
     assert "MACOSX" not in classes
 
 
+def test_files_of_other_kinds_are_counted_aloud(
+    hubel_command: Command, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "dark" / "IMG_1.HEIC").write_bytes(b"x")
+    (folder / "grey" / "notes.txt").write_bytes(b"x")
+    answer = hubel_command("train", folder, *QUICK, "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    assert "Left out 2 file(s)" in answer.err
+    assert "1 × .heic" in answer.err
+
+
 def test_an_empty_class_is_named(hubel_command: Command, folder: Path) -> None:
     (folder / "purple").mkdir()
     answer = hubel_command("train", folder, *QUICK)

@@ -37,6 +37,15 @@ def test_arrays_of_the_right_size_are_only_transposed() -> None:
     assert resized.images.shape == (5, 1, 8, 8)
 
 
+def test_a_crop_is_cut_from_pictures_of_the_right_size_too() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    samples = Arrays(images, np.zeros(3, np.int64), ("a", "b"), list("pqr"))
+    spec = PixelSpec((8, 8), crop_fraction=0.5)
+    expected = [fit(image, spec).transpose(2, 0, 1) for image in images]
+    assert np.array_equal(load(samples, spec).images, expected)
+    assert not np.array_equal(expected, images.transpose(0, 3, 1, 2))
+
+
 def test_unreadable_pictures_are_left_out_by_name(folder: Path) -> None:
     (folder / "dark" / "3.png").write_bytes(b"junk")
     (folder / "grey" / "4.png").unlink()

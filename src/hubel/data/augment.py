@@ -31,16 +31,12 @@ def crop(pixels: Tensor, draw: Draw, *, pad: int) -> Tensor:
 
     As He et al. 2015, section 4.2, for CIFAR (pad 4): a shift by whole pixels.
     """
-    n, channels, height, width = pixels.shape
+    n, _, height, width = pixels.shape
     padded = F.pad(pixels, (pad, pad, pad, pad))
     top = (draw("crop down") * (2 * pad + 1)).long()
     left = (draw("crop across") * (2 * pad + 1)).long()
-    device = pixels.device
-    rows = top[:, None] + torch.arange(height, device=device)  # (n, height)
-    columns = left[:, None] + torch.arange(width, device=device)  # (n, width)
-    sample = torch.arange(n, device=device)[:, None, None, None]
-    channel = torch.arange(channels, device=device)[None, :, None, None]
-    return padded[sample, channel, rows[:, None, :, None], columns[:, None, None, :]]
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view: every cut there is
+    return windows[torch.arange(n, device=pixels.device), :, top, left]
 
 
 def affine(

@@ -43,11 +43,16 @@ def load(
     """Decode, convert and resize every picture by the specification.
 
     workers: processes that decode; 0 decodes in threads of this one. progress(done, total).
-    Raises Failure when more than the share max_unreadable cannot be read, when a class is left
-    without pictures, or when a worker is killed.
+    Raises Failure when more than the share max_unreadable (and more than one) cannot be read, when
+    a class is left without pictures, or when a worker is killed.
     """
     height, width = spec.size
-    if isinstance(samples, Arrays) and samples.image_shape == (height, width, spec.channels):
+    whole = spec.resize != "crop" or spec.crop_fraction == 1  # else `fit` cuts, whatever the size
+    if (
+        whole
+        and isinstance(samples, Arrays)
+        and samples.image_shape == (height, width, spec.channels)
+    ):
         images = np.ascontiguousarray(samples.images.transpose(0, 3, 1, 2))
         return Loaded(images, samples.labels, tuple(samples.names))
     images = np.empty((len(samples), spec.channels, height, width), np.uint8)
@@ -75,7 +80,7 @@ def _check(
 ) -> None:
     listed = "; ".join(f"{name} ({reason})" for name, reason in unreadable[:10])
     more = f"; and {len(unreadable) - 10} more" if len(unreadable) > 10 else ""
-    if len(unreadable) > most * len(samples):
+    if len(unreadable) > max(1, most * len(samples)):  # one bad file stops nobody
         raise Failure(
             f"{len(unreadable)} of {len(samples)} pictures cannot be read, more than {most:.0%}: "
             f"{listed}{more}. Repair or remove them."

@@ -1,7 +1,9 @@
 """A folder of pictures: train/validation/test/class/*.jpg, or class/*.jpg split by us."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +17,19 @@ NAMES = {
     "validation": ("validation", "val", "valid", "dev"),
     "test": ("test", "testing"),
 }
+USUAL = 0.15  # share of a split that nobody spoke of
 # What operating systems leave behind; names that begin with a dot are hidden anyway.
 LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
 
 def splits(folder: Path, *, validation: float | None, test: float | None, seed: int) -> Splits:
-    """The splits of a folder; shares that are None are 0.15 where the folder has no such split.
+    """The splits of a folder, by their usual names in any case; what is missing is split off.
 
-    Hidden names are ignored, files at any depth below a class belong to it, and a symbolic link is
-    followed once. Raises Failure for an empty class, a single class, or classes that differ between
-    splits, each with the names.
+    Shares that are None: 0.15 each of a folder of classes; of a folder with a train split 0.15 for
+    validation, and nothing for a test that its owner left out. Hidden names are ignored, files at
+    any depth below a class belong to it, and a symbolic link is followed once. Classes are in
+    natural order: 2 before 10. Raises Failure for an empty class, a single class, or classes that
+    differ between splits, each with the names.
     """
     found = {name: _split_folder(folder, name) for name in NAMES}
     if found["train"] is None:
@@ -39,59 +44,91 @@ def splits(folder: Path, *, validation: float | None, test: float | None, seed: 
         for name, path in found.items()
         if path is not None and path.name != name
     ]
-    classes = _classes(found["train"])
-    everything = train = _files(found["train"], classes, folder)
+    notices += [
+        f"{flat.name}/ holds no class folders: it is no split, and was left out."
+        for name in NAMES
+        if found[name] is None
+        for flat in _named(folder, name)
+    ]
+    train = found["train"]
+    notices += [line for path in found.values() if path is not None for line in _left_out(path)]
+    classes = _classes(train)
+    _check_number(classes, train)
     parts: dict[str, Files] = {}
-    for name in ("validation", "test"):
+    shares: dict[str, float] = {}
+    for name, asked, usual in (("validation", validation, USUAL), ("test", test, 0.0)):
         path = found[name]
-        if path is not None:
+        if path is None:
+            shares[name] = usual if asked is None else asked
+            notices.append(_split_off(name, shares[name], train))
+        elif asked is not None:
+            raise Mistake(f"{folder} has a {name} split of its own: leave --{name} out.")
+        else:
             _same_classes(classes, _classes(path), path.relative_to(folder))
             parts[name] = _files(path, classes, folder)
-    if "validation" not in parts:
-        share = 0.15 if validation is None else validation
-        chosen = stratified(everything.labels, {"validation": share}, seed=seed, classes=classes)
-        parts["validation"] = everything.subset(chosen["validation"])
-        train = everything.subset(chosen["train"])
-        notices.append(f"No validation split: {share:.0%} of train/ was split off, by class.")
-    elif validation is not None:
-        raise Mistake(f"{folder} has a validation split of its own: leave --validation out.")
-    if "test" in parts and test:
-        raise Mistake(f"{folder} has a test split of its own: leave --test out.")
-    if "test" not in parts:
-        parts["test"] = everything.subset(np.array([], np.int64))
-        notices.append("No test split: nothing will measure the network on new pictures.")
-    return Splits(train, parts["validation"], parts["test"], tuple(notices))
+    parts = _held_out(_files(train, classes, folder), shares, seed) | parts
+    return Splits(parts["train"], parts["validation"], parts["test"], tuple(notices))
+
+
+def has_test(folder: Path) -> bool:
+    """Whether a folder brings a test split of its own."""
+    return _split_folder(folder, "test") is not None
 
 
 def whole(folder: Path) -> Files:
-    """All pictures of a folder of classes, unsplit."""
-    return _files(folder, _classes(folder), folder)
+    """All pictures of a folder of classes, unsplit. Raises Failure for a folder of splits."""
+    classes = _classes(folder)
+    if {name.lower() for name in classes} <= {name for names in NAMES.values() for name in names}:
+        raise Failure(
+            f"{folder} holds {', '.join(classes)}, which are splits, where class folders were "
+            "expected: put a folder for each class inside them, or name one of them as the data."
+        )
+    _check_number(classes, folder)
+    return _files(folder, classes, folder)
 
 
 def _split_here(folder: Path, validation: float | None, test: float | None, seed: int) -> Splits:
-    everything = whole(folder)
     shares = {
-        "validation": 0.15 if validation is None else validation,
-        "test": 0.15 if test is None else test,
+        "validation": USUAL if validation is None else validation,
+        "test": USUAL if test is None else test,
     }
+    parts = _held_out(whole(folder), shares, seed)
+    notices = tuple(_left_out(folder))
+    return Splits(parts["train"], parts["validation"], parts["test"], notices)
+
+
+def _held_out(everything: Files, shares: Mapping[str, float], seed: int) -> dict[str, Files]:
+    """The pictures in parts by their shares; what is left is "train"."""
     if sum(shares.values()) >= 1:
-        raise Mistake(
-            f"--validation {shares['validation']:g} and --test {shares['test']:g} leave nothing "
-            "to train on: together they must be below 1."
-        )
+        asked = " and ".join(f"--{name} {share:g}" for name, share in shares.items())
+        raise Mistake(f"{asked} leave nothing to train on: together they must be below 1.")
     chosen = stratified(everything.labels, shares, seed=seed, classes=everything.classes)
-    parts = {name: everything.subset(indices) for name, indices in chosen.items()}
-    return Splits(parts["train"], parts["validation"], parts["test"])
+    return {name: everything.subset(indices) for name, indices in chosen.items()}
+
+
+def _split_off(name: str, share: float, train: Path) -> str:
+    """The notice for a split that is not there."""
+    if share:
+        return f"No {name} split: {share:.0%} of {train.name}/ was split off, by class."
+    lost = {
+        "validation": "nothing will tell how training goes",
+        "test": "nothing will measure the network on new pictures",
+    }
+    return f"No {name} split: {lost[name]}."
 
 
 def _split_folder(folder: Path, name: str) -> Path | None:
     """The subfolder for a split, by any of its usual names. Raises Failure if two are there."""
-    there = [folder / n for n in NAMES[name] if (folder / n).is_dir()]
+    there = _named(folder, name)
     if len(there) > 1:
         both = " and ".join(path.name for path in there)
         raise Failure(f"{folder} has {both}, both for the {name} split: keep one.")
     # a class may be called "test"; a split holds folders, a class holds pictures
     return there[0] if there and any(p.is_dir() for p in _visible(there[0])) else None
+
+
+def _named(folder: Path, split: str) -> list[Path]:
+    return [p for p in _visible(folder) if p.name.lower() in NAMES[split] and p.is_dir()]
 
 
 def _visible(folder: Path) -> Iterator[Path]:
@@ -103,16 +140,37 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    names = tuple(path.name for path in _visible(folder) if path.is_dir())
+    names = sorted((path.name for path in _visible(folder) if path.is_dir()), key=_natural)
     if not names:
         loose = sum(path.suffix.lower() in SUFFIXES for path in _visible(folder))
         raise Failure(
             f"{folder} has no class folders ({loose} pictures lie in it directly): put the "
             "pictures of each class into a folder of its own."
         )
-    if len(names) == 1:
-        raise Failure(f"{folder} has one class only, {names[0]!r}: there is nothing to tell apart.")
-    return names
+    for name in names:
+        if name != _written(name):
+            raise Failure(
+                f"The class folder '{_written(name)}' in {folder} has a name that is not UTF-8: "
+                "rename it."
+            )
+    return tuple(names)
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """A key that sorts numbers within names by value; names that differ never tie."""
+    return [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", name)], name
+
+
+def _written(name: str) -> str:
+    """A file's name as text that can be saved: bytes that are not UTF-8 become \\xff."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _check_number(classes: tuple[str, ...], where: Path) -> None:
+    if len(classes) == 1:
+        raise Failure(
+            f"{where} has one class only, {classes[0]!r}: there is nothing to tell apart."
+        )
 
 
 def _same_classes(ours: tuple[str, ...], theirs: tuple[str, ...], where: Path) -> None:
@@ -132,13 +190,40 @@ def _files(folder: Path, classes: tuple[str, ...], root: Path) -> Files:
             raise Failure(f"The class {name!r} in {folder} has no pictures: add some or remove it.")
         paths += own
         labels += [label] * len(own)
-    names = [path.relative_to(root).as_posix() for path in paths]
+    names = [_written(path.relative_to(root).as_posix()) for path in paths]
     size = sum(path.stat().st_size for path in paths if path.exists())
     return Files(paths, np.array(labels, np.int64), classes, names, hashed=size <= MOST_HASHED)
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
-    """Picture files at any depth; each real folder is visited once, so that loops of links end."""
+    """Picture files at any depth."""
+    # a broken link too, to be named; but a pipe would be waited on for ever
+    return (
+        path
+        for path in _everything(folder)
+        if path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists())
+    )
+
+
+def _left_out(folder: Path) -> list[str]:
+    """The notice for files in class folders whose ending is no picture's that is read here."""
+    endings = Counter(
+        path.suffix.lower() or "no ending"
+        for name in _classes(folder)
+        for path in _everything(folder / name)
+        if path.suffix.lower() not in SUFFIXES
+    )
+    if not endings:
+        return []
+    listed = ", ".join(f"{n} × {ending}" for ending, n in endings.most_common(5))
+    return [
+        f"Left out {endings.total()} file(s) in {folder.name}/ that are no pictures read here "
+        f"({listed})."
+    ]
+
+
+def _everything(folder: Path) -> Iterator[Path]:
+    """Files at any depth; each real folder is visited once, so that loops of links end."""
     seen: set[tuple[int, int]] = set()
     waiting = [folder]
     while waiting:
@@ -150,5 +235,5 @@ def _pictures(folder: Path) -> Iterator[Path]:
         for path in _visible(current):
             if path.is_dir():
                 waiting.append(path)
-            elif path.suffix.lower() in SUFFIXES:
+            else:
                 yield path

@@ -201,7 +201,7 @@ def open_splits(
         if share is not None and not 0 <= share < 1:
             raise Mistake(f"--{name} is a share in [0, 1), not {share}.")
     if data not in SOURCES:
-        if Path(data).is_dir():
+        if os.path.isdir(data):  # which knows no error: a name may be too long for a path
             return folder.splits(Path(data), validation=validation, test=test, seed=seed)
         raise unknown("data set or folder", data, SOURCES)
     if test is not None:
@@ -218,9 +218,14 @@ def open_splits(
     return Splits(train.subset(indices["train"]), train.subset(indices["validation"]), tested)
 
 
+def has_test(data: str) -> bool:
+    """Whether data bring a test split of their own: known data sets do, folders may."""
+    return data in SOURCES or not os.path.isdir(data) or folder.has_test(Path(data))
+
+
 def open_whole(data: str) -> Samples:
     """All pictures of a folder of classes, unsplit; of a known data set, its test pictures."""
-    if data not in SOURCES and Path(data).is_dir():
+    if data not in SOURCES and os.path.isdir(data):
         return folder.whole(Path(data))
     return open_splits(data).test
 

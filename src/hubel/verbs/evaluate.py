@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from hubel.data.samples import Samples
-from hubel.data.sources import open_splits, open_whole
+from hubel.data.sources import has_test, open_splits, open_whole
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation
@@ -92,7 +92,7 @@ def _samples(
                 "A run is not measured on all of its own data, which it learned from: "
                 "--split test, validation or train."
             )
-    elif split == "all" or (split is None and not _has_test(data)):
+    elif split == "all" or (split is None and not has_test(os.fspath(data))):
         return open_whole(os.fspath(data)), "all"
     else:
         splits = open_splits(os.fspath(data))
@@ -101,12 +101,6 @@ def _samples(
     if len(samples) == 0:
         raise Failure(f"The {name} split is empty: name another --split.")
     return samples, name
-
-
-def _has_test(data: str | os.PathLike[str]) -> bool:
-    """Whether data bring a test split of their own: data sets do, folders may."""
-    path = Path(data)
-    return not path.is_dir() or (path / "test").is_dir()
 
 
 def _indices(theirs: tuple[str, ...], ours: tuple[str, ...]) -> torch.Tensor:

@@ -142,9 +142,9 @@ def _run(session: Session, minutes: float | None) -> Trained:
     except FloatingPointError as wrong:
         run.status("failed", why=str(wrong))
         run.log(f"failed: {wrong}")
-        raise FloatingPointError(
-            f"{wrong} What was saved before is kept in {run.path / 'checkpoints'}."
-        ) from None
+        saved = run.path / "checkpoints"
+        kept = f"What was saved before is kept in {saved}." if saved.exists() else ""
+        raise FloatingPointError(f"{wrong} {kept}".rstrip()) from None
     if stopped == "finished" and state.epoch < recipe.epochs:
         stopped = "early stopping"
     return _finish(session, stopped)
