@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import skimage.data
 from PIL import Image
+
 from tests.conftest import Command
 
 ROOT = Path(__file__).parent.parent

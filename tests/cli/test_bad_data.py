@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from tests.conftest import QUICK, Command, paint
 
 

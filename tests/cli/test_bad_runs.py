@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.conftest import QUICK, Command, paint
 
 import hubel
 from hubel.model import FACTS, WEIGHTS
 from hubel.run import Run
 from hubel.training import losses
 from hubel.verbs import session
+from tests.conftest import QUICK, Command, paint
 
 MLP = ("--network", "mlp", "--threads", 1, "--batch-size", 100, "--set", "checkpoint_seconds=0")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.data.test_formats import write_idx
 
 from hubel.data import download, sources
 from hubel.data.download import get, get_dataset, unpack
 from hubel.data.sources import Remote
 from hubel.mistakes import Failure, Mistake
+from tests.data.test_formats import write_idx
 
 CONTENT = bytes(range(256)) * 4000
 MD5 = hashlib.md5(CONTENT).hexdigest()

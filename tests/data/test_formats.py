@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.conftest import needed
 
 from hubel.data import cifar, idx
 from hubel.data.decoding import load
@@ -14,6 +13,7 @@ from hubel.data.samples import manifest
 from hubel.data.sources import SOURCES, open_splits
 from hubel.mistakes import Failure
 from hubel.pixels import PixelSpec
+from tests.conftest import needed
 
 
 def idx_bytes(array: np.ndarray) -> bytes:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import paint
 
 from hubel.data.folder import whole
 from hubel.data.samples import Arrays, Files, Splits, differences, manifest, stratified
 from hubel.data.sources import open_splits
 from hubel.mistakes import Failure, Mistake
+from tests.conftest import paint
 
 
 @given(

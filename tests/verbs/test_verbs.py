@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.conftest import QUICK, Command
 from torch import nn
 
 import hubel
@@ -17,6 +16,7 @@ from hubel.run import Run
 from hubel.training import evaluate as figures
 from hubel.verbs import machine
 from hubel.verbs.prepare import statistics
+from tests.conftest import QUICK, Command
 
 
 @pytest.fixture(scope="module")
