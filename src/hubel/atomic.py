@@ -3,6 +3,7 @@
 A process killed at any moment, or a disk that fills up, leaves the old content or the new one.
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -22,7 +23,8 @@ def write(path: Path, content: bytes | str) -> Path:
         os.replace(partial, path)
         _sync_folder(path.parent)
     except OSError as wrong:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise cannot_write(path, wrong) from wrong
     return path
 
@@ -69,9 +71,9 @@ def cannot_write(path: Path, wrong: OSError) -> Failure:
         errno.ENOSPC: "the disk is full; free some space",
         errno.EDQUOT: "the disk quota is used up; free some space",
         errno.EFBIG: "the file grew beyond the size limit of this system",
-        errno.EROFS: "the file system is read-only; choose another place with --out",
-        errno.EACCES: "no permission to write there; choose another place with --out",
-        errno.EPERM: "no permission to write there; choose another place with --out",
+        errno.EROFS: "the file system is read-only; choose another place",
+        errno.EACCES: "no permission to write there; choose another place",
+        errno.EPERM: "no permission to write there; choose another place",
     }.get(wrong.errno or 0, os.strerror(wrong.errno) if wrong.errno else str(wrong))
     return Failure(f"Could not write {path}: {what_to_do}. What was saved before is untouched.")
 

@@ -111,24 +111,28 @@ class Model(nn.Module):
         facts, weights = _read_folder(folder)
         if facts.get("task") != cls.task:
             raise Failure(f"{folder / FACTS} holds a {facts.get('task')!r}, not a {cls.task!r}.")
-        made = facts.get("network") or {"name": "", "arguments": {}}
         try:
-            network = build(made["name"], **made["arguments"])
-        except (Mistake, TypeError) as wrong:
+            made = facts.get("network") or {"name": "", "arguments": {}}
+            blueprint = Blueprint(str(made["name"]), dict(made["arguments"]))
+            arguments = cls._arguments(facts)
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise Failure(f"{folder / FACTS} is damaged: {wrong}") from None
+        try:
+            network = build(blueprint.name, **blueprint.arguments)
+        except (TypeError, ValueError) as wrong:
             raise Failure(
-                f"{folder / FACTS} names the network {made['name']!r}, which cannot be built: "
+                f"{folder / FACTS} names the network {blueprint.name!r}, which cannot be built: "
                 f"{wrong} For a network of your own, pass its builder: "
                 "Classifier.load(folder, build=…)."
             ) from None
         _fill(network, weights, folder / WEIGHTS)
-        blueprint = Blueprint(made["name"], made["arguments"]) if made["name"] else None
-        return cls(network, blueprint=blueprint, **cls._arguments(facts)).eval()
+        return cls(network, blueprint=blueprint if blueprint.name else None, **arguments).eval()
 
     @classmethod
     def _arguments(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "pixels": PixelSpec.from_json(facts.get("pixels", {})),
-            "provenance": facts.get("provenance", {}),
+            "pixels": PixelSpec.from_json(facts["pixels"]),
+            "provenance": dict(facts.get("provenance", {})),
         }
 
 
@@ -171,7 +175,10 @@ class Classifier(Model):
 
     @classmethod
     def _arguments(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
-        return super()._arguments(facts) | {"classes": facts.get("classes", ())}
+        names = facts["classes"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"classes are {names!r}, not a list of names")
+        return super()._arguments(facts) | {"classes": names}
 
 
 def pack(tensors: Mapping[str, Tensor]) -> bytes:
@@ -191,8 +198,10 @@ def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{folder} is no model folder: {Path(missing.filename).name} is missing "
             f"(a model folder holds {FACTS} and {WEIGHTS})."
         ) from None
-    except (ValueError, OSError) as wrong:
-        raise Failure(f"{folder / FACTS} cannot be read: {wrong}.") from None
+    except OSError as wrong:
+        raise Failure(f"{wrong.filename} cannot be read: {wrong.strerror}.") from None
+    except ValueError as wrong:
+        raise Failure(f"{folder / FACTS} is damaged: {wrong}.") from None
     if not isinstance(facts, dict):
         raise Failure(f"{folder / FACTS} is not a model's description.")
     try:

@@ -14,6 +14,7 @@ No torch here: worker processes that decode start fast.
 
 import io
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,6 +52,7 @@ SUFFIXES = frozenset(
 # A picture of more pixels than this is taken for a decompression bomb: 100 megapixels are beyond
 # any phone's camera and need 300 MB once decoded.
 MOST_PIXELS = 100_000_000
+MOST_SIDE = 10_000  # of what a network sees
 _BOMB = f"it has more than {MOST_PIXELS:,} pixels (a decompression bomb?)"
 
 Resize = Literal["squash", "crop", "pad"]
@@ -96,8 +98,10 @@ class PixelSpec:
         object.__setattr__(self, "size", (int(self.size[0]), int(self.size[1])))
         object.__setattr__(self, "mean", tuple(self.mean) or (0.5,) * self.channels)
         object.__setattr__(self, "std", tuple(self.std) or (0.5,) * self.channels)
-        if min(self.size) < 1:
-            raise Mistake(f"A picture is at least 1×1, not {self.size[0]}×{self.size[1]}.")
+        if min(self.size) < 1 or max(self.size) > MOST_SIDE:
+            raise Mistake(
+                f"A picture has sides of 1 to {MOST_SIDE}, not {self.size[0]}×{self.size[1]}."
+            )
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise Mistake(
                 f"Mean and standard deviation need {self.channels} number(s) each, one per "
@@ -119,8 +123,10 @@ class PixelSpec:
     def from_json(cls, facts: Mapping[str, Any]) -> "PixelSpec":
         try:
             lists = {key: tuple(facts[key]) for key in ("size", "mean", "std")}
+            if not (len(lists["size"]) == 2 and lists["mean"] and lists["std"]):
+                raise ValueError("size, mean or std is not complete")
             return cls(**{**facts, **lists})
-        except (KeyError, TypeError) as wrong:
+        except (KeyError, TypeError, ValueError) as wrong:
             raise Failure(
                 f"The pixel specification {dict(facts)!r} is not ours: {wrong}."
             ) from None
@@ -143,8 +149,10 @@ def decode(
         return _converted(Image.fromarray(_bytes_of(source)), channels, background)
     if isinstance(source, Image.Image):
         return _upright(source, channels, background, name or "image")
-    label = name or ("bytes" if isinstance(source, bytes) else os.fspath(source))
+    label = name or ("bytes" if isinstance(source, bytes) else written(source))
     try:
+        if not isinstance(source, bytes) and stat.S_ISFIFO(os.stat(source).st_mode):
+            raise Unreadable(label, "it is a pipe, not a file")
         opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
         with Image.open(opened, formats=FORMATS) as image:
             return _upright(image, channels, background, label)
@@ -161,6 +169,15 @@ def decode(
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as wrong:
         # Pillow's decoders meet hostile bytes with any of these
         raise Unreadable(label, f"it is damaged ({wrong or type(wrong).__name__})") from None
+
+
+def written(path: str | os.PathLike[str]) -> str:
+    """A file's name as text that can be saved and printed: bytes that are not UTF-8 become \\xff.
+
+    >>> written(b"caf\\xe9.png".decode(errors="surrogateescape"))
+    'caf\\\\xe9.png'
+    """
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def fit(image: Pixels, spec: PixelSpec) -> Pixels:

@@ -101,14 +101,18 @@ class Run:
     def write(self, name: str, content: str | bytes) -> Path:
         return atomic.write(self.path / name, content)
 
-    def write_json(self, name: str, facts: Mapping[str, Any] | Sequence[Any]) -> Path:
+    def write_json(self, name: str, facts: Mapping[str, Any]) -> Path:
         return self.write(name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
-    def read_json(self, name: str) -> Any:
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON object that was written here. Raises Failure when it is missing or damaged."""
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            facts = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as wrong:
             raise Failure(f"{self.path / name} cannot be read: {wrong}.") from None
+        if not isinstance(facts, dict):
+            raise Failure(f"{self.path / name} is damaged: it holds no object.")
+        return facts
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
         """A CSV file, written anew: the columns are all that occur, in order of appearance."""

@@ -4,8 +4,11 @@ stdout is the result; progress, notices and errors go to stderr. Exit codes: 0 d
 2 usage, 130 interrupted.
 """
 
+import io
 import os
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -48,8 +51,25 @@ def _options(
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence, a bug of ours keeps its traceback."""
+    interrupted = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a sign gets its number
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="hubel")
+        try:
+            app(prog_name="hubel")
+        except Exception:
+            if not interrupted:
+                raise
+            # an interrupted import leaves modules half made, which then fail in ways of their own
+            raise KeyboardInterrupt from None
     except Mistake as wrong:
         _leave(str(wrong), 2)
     except (Failure, FloatingPointError) as wrong:
@@ -60,8 +80,13 @@ def main() -> None:
         # the reader of our output went away (`| head`): nobody is there to be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except MemoryError:
-        _leave("Out of memory: try a smaller --batch-size, or --set size=… for pictures.", 1)
+    except OSError as wrong:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it may be what is full
+        _leave(f"{wrong.filename or 'The output'}: {wrong.strerror}.", 1)
+    except (MemoryError, RuntimeError) as wrong:
+        if isinstance(wrong, RuntimeError) and "memory" not in str(wrong).lower():
+            raise
+        _leave("Out of memory: try a smaller --batch-size, or a smaller network or size.", 1)
 
 
 def _leave(sentence: str, code: int) -> None:

@@ -27,7 +27,9 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="train | validation | test | all  [default: test]")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 256,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Pictures at a time.")
+    ] = 256,
     device: Device = "auto",
     threads: Threads = None,
     workers: Workers = 0,

@@ -10,5 +10,8 @@ Threads = Annotated[
     int | None, typer.Option(help="torch's threads; the default is one for each core.")
 ]
 Workers = Annotated[
-    int, typer.Option(min=0, help="Processes that decode pictures; 0: threads of this process.")
+    int,
+    typer.Option(
+        min=0, max=256, help="Processes that decode pictures; 0: threads of this process."
+    ),
 ]

@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from hubel.cli.options import Device, Json, Threads
+from hubel.mistakes import Mistake
+
+MOST_PIPED = 200_000_000
 
 EXAMPLES = """
 \b
@@ -25,7 +28,7 @@ def predict(
         list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")
     ],
     top: Annotated[int, typer.Option(help="How many classes for each picture.")] = 5,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, max=1_000_000, help="Pictures at a time.")] = 64,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: image, rank, class, …")] = False,
     device: Device = "auto",
     threads: Threads = None,
@@ -33,9 +36,12 @@ def predict(
 ) -> None:
     """What is on these pictures."""
     from hubel.cli.progress import watching
+    from hubel.report.drawing import legible
     from hubel.verbs.predict import predict as verb
 
-    pictures = [sys.stdin.buffer.read() if image == "-" else image for image in images]
+    if as_csv and as_json:
+        raise Mistake("--csv and --json are two forms of one answer: give one of them.")
+    pictures = [_piped() if image == "-" else image for image in images]
     with watching() as watch:
         found = verb(
             model,
@@ -48,7 +54,10 @@ def predict(
         )
     for prediction in found:
         if prediction.error is not None:
-            print(f"hubel: could not read {prediction.image}: {prediction.error}.", file=sys.stderr)
+            print(
+                f"hubel: could not read {legible(prediction.image)}: {prediction.error}.",
+                file=sys.stderr,
+            )
     if as_json:
         print(json.dumps([p.as_json() for p in found], ensure_ascii=False, indent=2))
     elif as_csv:
@@ -62,11 +71,19 @@ def predict(
     else:
         for prediction in found:
             if prediction.classes:
-                print(prediction.image)
+                print(legible(prediction.image))
             for name, probability in prediction.classes:
-                print(f"  {probability:7.2%}  {name}")
+                print(f"  {probability:7.2%}  {legible(name)}")
     if any(prediction.error is not None for prediction in found):
         raise typer.Exit(1)
+
+
+def _piped() -> bytes:
+    """A picture from standard input; more than 200 MB are no picture."""
+    content = sys.stdin.buffer.read(MOST_PIPED + 1)
+    if len(content) > MOST_PIPED:
+        raise Mistake(f"Standard input holds more than {MOST_PIPED:,} bytes, which is no picture.")
+    return content
 
 
 predict.__doc__ = f"{predict.__doc__}\n{EXAMPLES}"

@@ -40,7 +40,7 @@ def watching(quiet: bool = False) -> Iterator[Watch]:
         yield Lines()
     else:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(),

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hubel.report.drawing import legible
 from hubel.results import Evaluation
 
 
@@ -21,7 +22,7 @@ def table(
         numeric = bool(cells) and all(cell[:1].isdigit() or cell in ("", "–") for cell in cells)
         made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
+        made.add_row(*(Text(legible(cell)) for cell in row))
     out = io.StringIO()
     Console(file=out, width=110, highlight=False).print(made)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
@@ -29,7 +30,7 @@ def table(
 
 def confusions(found: Evaluation, most: int = 5) -> list[str]:
     """The pairs of classes taken for each other most often, as lines."""
-    names = [row.name for row in found.classes]
+    names = [legible(row.name) for row in found.classes]
     pairs = [
         (int(found.confusion[i, j]), names[i], names[j])
         for i in range(len(names))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hubel.cli.options import Device, Json, Threads, Workers
+from hubel.mistakes import Mistake
 
 EXAMPLES = """
 \b
@@ -81,7 +82,10 @@ def train(
         "test": test,
         "deterministic": deterministic or None,
     }
-    chosen |= {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in (*(given.keys() & chosen.keys()), *({"data", "recipe"} & chosen.keys())):
+        raise Mistake(f"{key} has a place of its own on the command line: leave it out of --set.")
+    chosen |= given
     with watching() as watch:
         trained = verb(
             data,

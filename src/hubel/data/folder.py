@@ -10,7 +10,7 @@ import numpy as np
 
 from hubel.data.samples import MOST_HASHED, Files, Splits, stratified
 from hubel.mistakes import Failure, Mistake
-from hubel.pixels import SUFFIXES
+from hubel.pixels import SUFFIXES, written
 
 NAMES = {
     "train": ("train", "training"),
@@ -148,9 +148,9 @@ def _classes(folder: Path) -> tuple[str, ...]:
             "pictures of each class into a folder of its own."
         )
     for name in names:
-        if name != _written(name):
+        if name != written(name):
             raise Failure(
-                f"The class folder '{_written(name)}' in {folder} has a name that is not UTF-8: "
+                f"The class folder '{written(name)}' in {folder} has a name that is not UTF-8: "
                 "rename it."
             )
     return tuple(names)
@@ -159,11 +159,6 @@ def _classes(folder: Path) -> tuple[str, ...]:
 def _natural(name: str) -> tuple[list[str | int], str]:
     """A key that sorts numbers within names by value; names that differ never tie."""
     return [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", name)], name
-
-
-def _written(name: str) -> str:
-    """A file's name as text that can be saved: bytes that are not UTF-8 become \\xff."""
-    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _check_number(classes: tuple[str, ...], where: Path) -> None:
@@ -190,7 +185,7 @@ def _files(folder: Path, classes: tuple[str, ...], root: Path) -> Files:
             raise Failure(f"The class {name!r} in {folder} has no pictures: add some or remove it.")
         paths += own
         labels += [label] * len(own)
-    names = [_written(path.relative_to(root).as_posix()) for path in paths]
+    names = [written(path.relative_to(root).as_posix()) for path in paths]
     size = sum(path.stat().st_size for path in paths if path.exists())
     return Files(paths, np.array(labels, np.int64), classes, names, hashed=size <= MOST_HASHED)
 
@@ -234,6 +229,7 @@ def _everything(folder: Path) -> Iterator[Path]:
         seen.add((about.st_dev, about.st_ino))
         for path in _visible(current):
             if path.is_dir():
-                waiting.append(path)
+                if not folder.resolve().is_relative_to(path.resolve()):  # a link upwards
+                    waiting.append(path)
             else:
                 yield path

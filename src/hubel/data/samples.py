@@ -167,6 +167,8 @@ def manifest(splits: Splits) -> list[dict[str, str]]:
 
 def differences(rows: Sequence[Mapping[str, str]], splits: Splits) -> list[str]:
     """What is no longer as in the rows of an earlier `manifest`, as phrases; none if all is."""
+    if not all(row.keys() >= {"split", "name", "class", "digest"} for row in rows):
+        return ["the list of what they were is damaged"]
     then = {(row["split"], row["name"]): row for row in rows}
     now = {(row["split"], row["name"]): row for row in manifest(splits)}
     found = [f"{name} ({split}) is gone" for split, name in then if (split, name) not in now]

@@ -68,7 +68,9 @@ def wilson(right: int, n: int, z: float = 1.959963984540054) -> tuple[float, flo
     middle = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    low = 0.0 if right == 0 else (middle - half) / scale  # exact at the ends
+    high = 1.0 if right == n else (middle + half) / scale
+    return low, high
 
 
 def _class_figures(confusion: NDArray[np.int64], names: tuple[str, ...]) -> list[ClassFigures]:

@@ -4,6 +4,7 @@ Named recipes are rows of `RECIPES`. A recipe is read from TOML, overridden by `
 and written resolved into the run folder, from where the same training can be run again.
 """
 
+import contextlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -51,7 +52,9 @@ class Recipe(BaseModel):
 
     network: str = "small"
     arguments: dict[str, Any] = {}  # of the network's builder: dropout, hidden, widths, …
-    size: int | None = Field(None, gt=0)  # side of the square the network sees; None: the data's
+    size: int | None = Field(
+        None, gt=0, le=4096
+    )  # side of the square the network sees; None: the data's
     resize: Literal["squash", "crop", "pad"] = "crop"
     initialisation: str = "default"
 
@@ -75,7 +78,7 @@ class Recipe(BaseModel):
     l2: float = Field(0.0, ge=0)  # strength λ of ΣW², added to the loss
 
     flip: bool | None = None  # mirror half of the pictures; None: where the data's labels allow
-    crop: int = Field(0, ge=0)  # pixels of random crop after padding by as many
+    crop: int = Field(0, ge=0, le=1024)  # pixels of random crop after padding by as many
     rotate: float = Field(0.0, ge=0, le=180)  # degrees, either way
     scale: float = Field(0.0, ge=0, lt=1)  # relative, either way
     shift: float = Field(0.0, ge=0)  # pixels, either way
@@ -211,7 +214,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """A recipe file's keys. Raises Mistake for what is missing or no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as wrong:
         raise Mistake(f"The recipe {path} cannot be read: {wrong.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
@@ -227,10 +230,11 @@ def parse_setting(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise Mistake(f"--set takes key=value, not {text!r}.")
-    try:
+    if "\n" in value:
+        raise Mistake(f"--set takes one key=value, not {text!r}.")
+    parsed: Any = value
+    with contextlib.suppress(tomllib.TOMLDecodeError):
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
     outer, dot, inner = key.strip().partition(".")
     return {outer: {inner: parsed}} if dot else {outer: parsed}
 
@@ -238,7 +242,10 @@ def parse_setting(text: str) -> dict[str, Any]:
 def from_run(path: Path) -> Recipe:
     """The resolved recipe of a run folder. Raises Failure when it was damaged."""
     try:
-        return Recipe(**read_toml(path / "recipe.toml"))
+        recipe = Recipe(**read_toml(path / "recipe.toml"))
+        if recipe.data is None:
+            raise Mistake("it names no data.")
+        return recipe
     except (Mistake, ValidationError) as wrong:
         text = _sentence(wrong) if isinstance(wrong, ValidationError) else str(wrong)
         raise Failure(f"{path / 'recipe.toml'} is damaged: {text}") from None

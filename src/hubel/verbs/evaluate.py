@@ -18,6 +18,7 @@ from hubel.verbs import machine
 from hubel.verbs.load import load
 from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.report import write_report
+from hubel.verbs.resume import check_data
 from hubel.verbs.watch import Watch
 
 Split = Literal["train", "validation", "test", "all"]
@@ -69,8 +70,11 @@ def evaluate(
     labels = torch.from_numpy(loaded.labels)
     found = figures.evaluation(logits, ours[labels], classifier.classes)
     if own is not None and data is None and name == "test":
-        own.write_json("test.json", found.as_json())
-        write_report(own, classifier, loaded, logits, on="test")
+        try:
+            own.write_json("test.json", found.as_json())
+            write_report(own, classifier, loaded, logits, on="test")
+        except Failure as wrong:
+            watch.notice(f"The figures could not be added to the report: {wrong}")
     return found
 
 
@@ -87,6 +91,8 @@ def _samples(
         if own is None:
             raise Mistake("This model does not say what it was trained on: name the DATA.")
         splits = open_data(from_run(own.path))
+        # a split drawn again from other pictures could hold some that were learned from
+        check_data(own, splits, "To measure on new pictures, name their folder as DATA.")
         if split == "all":
             raise Mistake(
                 "A run is not measured on all of its own data, which it learned from: "

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from hubel.mistakes import Mistake, unknown
+from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import FACTS, Classifier
 from hubel.networks import catalogue, weights
 
@@ -29,6 +29,11 @@ def load(model: str | os.PathLike[str]) -> Classifier:
         raise Mistake(
             f"The network {name!r} has no published weights here, so it cannot answer yet: train "
             f"it (hubel train DATA --network {name}), or name a run."
+        )
+    if (path / "recipe.toml").is_file():
+        raise Failure(
+            f"The run {name} has no model yet: it is still training, or was stopped by force. "
+            f"Go on with it: hubel train --resume {name}."
         )
     if path.exists():
         raise Mistake(f"{name} is no run and no model folder: it holds no {FACTS}.")

@@ -25,7 +25,9 @@ def device(name: str = "auto") -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
+    if kind not in ("cpu", "cuda", "mps") or (
+        index and not (kind == "cuda" and index.isascii() and index.isdecimal())
+    ):
         raise Mistake(f"--device is auto, cpu, cuda, cuda:N or mps, not {name!r}.")
     there = {
         "cpu": 1,
@@ -42,8 +44,8 @@ def device(name: str = "auto") -> torch.device:
 @contextmanager
 def threads(number: int | None) -> Iterator[int]:
     """So many torch threads inside (None: as it is); put back after."""
-    if number is not None and number < 1:
-        raise Mistake(f"--threads is at least 1, not {number}.")
+    if number is not None and not 1 <= number <= 1024:
+        raise Mistake(f"--threads is from 1 to 1024, not {number}.")
     before = torch.get_num_threads()
     if number is not None:
         torch.set_num_threads(number)

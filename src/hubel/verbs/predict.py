@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from hubel.mistakes import Mistake
+from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier, evaluating
-from hubel.pixels import SUFFIXES, Picture, Unreadable
+from hubel.pixels import SUFFIXES, Picture, Unreadable, written
 from hubel.verbs import machine
 from hubel.verbs.load import load
 from hubel.verbs.watch import Watch
@@ -79,18 +79,22 @@ def _named(images: Picture | Sequence[Picture]) -> Iterator[tuple[str, Picture]]
             yield f"picture {n}", image
             continue
         name, path = os.fspath(image), Path(image)
+        if not name:
+            raise Mistake("A picture's name is empty; for all pictures here give a dot.")
         if path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise Failure(f"No permission to look into the folder {written(name)}.")
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
             if not inside:
-                raise Mistake(f"There are no pictures in the folder {name}.")
-            yield from ((str(p), p) for p in inside)
+                raise Mistake(f"There are no pictures in the folder {written(name)}.")
+            yield from ((written(p), p) for p in inside)
         elif not path.exists() and glob.has_magic(name):
             matches = sorted(glob.glob(name, recursive=True))
             if not matches:
                 raise Mistake(f"No file matches {name!r}.")
-            yield from ((match, Path(match)) for match in matches)
+            yield from ((written(match), Path(match)) for match in matches)
         else:
-            yield name, path
+            yield written(name), path
 
 
 def _predict_batch(

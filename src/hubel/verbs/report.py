@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel.data.decoding import Loaded
+from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.report.card import model_card
 from hubel.report.page import training_page
@@ -31,7 +32,7 @@ def write_report(
     status = run.read_json("status.json")
     history = [
         {key: float(value) for key, value in row.items() if value}
-        for row in run.read_table("metrics.csv")
+        for row in (run.read_table("metrics.csv") if (run.path / "metrics.csv").exists() else ())
     ]
     rows = run.read_table("splits.csv")
     name = Path(recipe.data or "data").name  # a folder's name alone: a page carries no paths
@@ -56,7 +57,7 @@ def write_report(
         test=test,
         misses=misses(classifier, loaded, logits) if (on == "test") == (test is not None) else (),
         first_layer=first_layer(classifier),
-        stopped=status["state"],
+        stopped=str(status.get("state", "unknown")),
         notices=status.get("notices", ()),
     )
     run.write("README.md", model_card(report))
@@ -105,11 +106,14 @@ def _figures(run: Run, name: str) -> Evaluation | None:
     if not (run.path / name).is_file():
         return None
     facts = run.read_json(name)
-    return Evaluation(
-        **facts
-        | {
-            "interval": tuple(facts["interval"]),
-            "classes": tuple(ClassFigures(**row) for row in facts["classes"]),
-            "confusion": np.array(facts["confusion"], np.int64),
-        }
-    )
+    try:
+        return Evaluation(
+            **facts
+            | {
+                "interval": tuple(facts["interval"]),
+                "classes": tuple(ClassFigures(**row) for row in facts["classes"]),
+                "confusion": np.array(facts["confusion"], np.int64),
+            }
+        )
+    except (KeyError, TypeError, ValueError) as wrong:
+        raise Failure(f"{run.path / name} is damaged: {wrong}.") from None

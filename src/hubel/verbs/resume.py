@@ -2,7 +2,7 @@
 
 import torch
 
-from hubel.data.samples import differences
+from hubel.data.samples import Splits, differences
 from hubel.mistakes import Failure
 from hubel.run import Run
 from hubel.verbs import machine
@@ -15,20 +15,14 @@ def check_unchanged(
 ) -> None:
     """Refuse to go on where the result would not be the uninterrupted run's."""
     classes = list(prepared.splits.train.classes)
-    if classes != run.read_json("classes.json"):
-        old = run.read_json("classes.json")
+    old = run.read_json("classes.json").get("classes", [])
+    if classes != old:
         gone, new = sorted(set(old) - set(classes)), sorted(set(classes) - set(old))
         raise Failure(
             f"The classes are not those of {run.path}: gone: {', '.join(gone) or 'none'}; "
             f"new: {', '.join(new) or 'none'}. Train anew, or put the data back."
         )
-    changed = differences(run.read_table("splits.csv"), prepared.splits)
-    if changed:
-        more = f"; and {len(changed) - 5} more" if len(changed) > 5 else ""
-        raise Failure(
-            f"The data are not those of {run.path}: {'; '.join(changed[:5])}{more}. "
-            "Train anew, or put the data back."
-        )
+    check_data(run, prepared.splits, "Train anew, or put the data back.")
     then, now = run.read_json("environment.json"), machine.environment(where)
     other = machine.differences(then, now)
     if other:
@@ -37,3 +31,13 @@ def check_unchanged(
             raise Failure(f"{text}. Go on all the same with --inexact.")
         watch.notice(f"{text}; going on as asked.")
         run.log(f"resumed inexactly: {text}")
+
+
+def check_data(run: Run, splits: Splits, advice: str) -> None:
+    """Refuse data that are not those of the run, with the first five differences."""
+    changed = differences(run.read_table("splits.csv"), splits)
+    if changed:
+        more = f"; and {len(changed) - 5} more" if len(changed) > 5 else ""
+        raise Failure(
+            f"The data are not those of {run.path}: {'; '.join(changed[:5])}{more}. {advice}"
+        )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from hubel.data.samples import manifest
-from hubel.mistakes import Mistake
+from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation
 from hubel.run import Run
@@ -110,7 +110,7 @@ def train(
 def _absolute(data: str | os.PathLike[str]) -> str:
     """A folder's path made absolute, so that the recipe holds from anywhere; a name as it is."""
     text = os.fspath(data)
-    return str(Path(text).resolve()) if Path(text).is_dir() else text
+    return str(Path(text).resolve()) if os.path.isdir(text) else text
 
 
 def _new_run(recipe: Recipe, classifier: Classifier, out: str | os.PathLike[str] | None) -> Run:
@@ -126,7 +126,7 @@ def _write_facts(
     run: Run, recipe: Recipe, prepared: Prepared, classifier: Classifier, where: torch.device
 ) -> None:
     run.write_json("environment.json", machine.environment(where))
-    run.write_json("classes.json", list(classifier.classes))
+    run.write_json("classes.json", {"classes": list(classifier.classes)})
     run.write_table("splits.csv", manifest(prepared.splits))
     run.status("running")
     run.write("recipe.toml", recipe.as_toml())  # last: with it, the folder is a run
@@ -201,7 +201,10 @@ def _finish(session: Session, stopped: Stopped) -> Trained:
         seconds=state.seconds,
         notices=session.prepared.notices,
     )
-    write_report(run, classifier, session.prepared.validation, logits, on="validation")
+    try:
+        write_report(run, classifier, session.prepared.validation, logits, on="validation")
+    except Failure as wrong:
+        session.watch.notice(f"The model is saved, but its report could not be written: {wrong}")
     run.log(f"{stopped}: validation accuracy {validation.accuracy:.4f}")
     return Trained(
         run=run.path,
