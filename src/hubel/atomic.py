@@ -58,7 +58,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, keep: Path | None 
 
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half-written in a folder that we hold the lock of."""
-    for rest in folder.glob(".*.partial"):
+    for rest in (*folder.glob(".*.partial"), *folder.glob(".*.old")):
         if rest.is_dir():
             shutil.rmtree(rest, ignore_errors=True)
         else:

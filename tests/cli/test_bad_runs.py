@@ -275,3 +275,24 @@ def test_time_limit_stops_and_can_be_resumed(hubel_command: Command, tmp_path: P
     whole = tmp_path / "whole"
     assert hubel_command("train", "digits", *MLP, "--epochs", 3, "--out", whole).code == 0
     assert (out / "model" / WEIGHTS).read_bytes() == (whole / "model" / WEIGHTS).read_bytes()
+
+
+def test_best_weights_saved_just_before_a_kill_are_not_taken_for_those_before(
+    hubel_command: Command, tmp_path: Path
+) -> None:
+    """The state of a kill between saving the best weights of epoch 2 and saving `last`."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert hubel_command("train", "digits", *MLP, "--epochs", 2, "--out", whole).code == 0
+    shutil.copytree(whole, cut)
+    found = Run(cut).load("previous")  # before the end of epoch 2: it knows of epoch 1 as the best
+    assert found is not None
+    state = json.loads(found.files["state.json"])
+    assert (state["epoch"], state["best_epoch"]) == (1, 1)
+    shutil.rmtree(cut / "checkpoints" / "last")
+    shutil.rmtree(cut / "model")
+    answer = hubel_command("train", "--resume", cut, "--minutes", 1e-9)
+    assert answer.code == 0, answer.err
+    assert "chosen anew" not in answer.err
+    assert hubel_command("train", "--resume", cut).code == 0
+    weights = [(run / "model" / WEIGHTS).read_bytes() for run in (whole, cut)]
+    assert weights[0] == weights[1]

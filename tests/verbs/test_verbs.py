@@ -33,7 +33,9 @@ def test_a_run_folder_holds_the_whole_story(run: Path) -> None:
         *("log.txt", "status.json", "checkpoints", "model", "README.md", "report.html"),
         *("validation.json", "test.json", "lock"),
     }
-    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best", "last", "previous"}
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {
+        *("best", "best-previous", "last", "previous"),
+    }
     rows = Run(run).read_table("splits.csv")
     assert len(rows) == 1797
     assert {row["split"] for row in rows} == {"train", "validation", "test"}

@@ -1,5 +1,6 @@
 """One training put together from a recipe: its parts, and its checkpoints in the run folder."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ from hubel.training.recipe import Recipe
 from hubel.verbs import machine
 from hubel.verbs.prepare import Prepared
 from hubel.verbs.watch import Watch
+
+BEST = ("best", "best-previous")
+EPOCH = "epoch.json"  # beside the best weights: which epoch they are of
 
 
 @dataclass
@@ -68,18 +72,26 @@ def begin(
 
 
 def _restore_best(session: Session) -> None:
-    """Read the best weights back; without them the next epoch is the best again, and it is said."""
+    """Read the best weights back; without them the next epoch is the best again, and it is said.
+
+    A kill between saving the best weights and saving `last` leaves best weights on disk of which
+    `last` does not know yet; those that it knows are then the ones before.
+    """
     state = session.state
     if state.best_epoch == 0:
         return
-    try:
-        found = session.run.load("best")
-        if found is None:
-            raise Failure("The checkpoint of the best weights is missing.")
-        state.best = checkpoint.unpack(found.files[checkpoint.MODEL])
-    except Failure as wrong:
-        session.watch.notice(f"{wrong} The best weights will be chosen anew from here on.")
-        state.best_epoch = 0
+    damaged = []
+    for name in BEST:
+        try:
+            found = session.run.load(name)
+            if found and json.loads(found.files[EPOCH]) == state.best_epoch:
+                state.best = checkpoint.unpack(found.files[checkpoint.MODEL])
+                return
+        except Failure as wrong:
+            damaged.append(str(wrong))
+    why = " ".join(damaged) or "The checkpoint of the best weights is missing."
+    session.watch.notice(f"{why} The best weights will be chosen anew from here on.")
+    state.best_epoch = 0
 
 
 def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches:
@@ -168,6 +180,8 @@ def save(session: Session, *, best: bool = False) -> None:
     run, state = session.run, session.state
     files = checkpoint.save(session.classifier, session.optimiser, state)
     if best:
-        run.save("best", {checkpoint.MODEL: files[checkpoint.MODEL]})
+        weights = {checkpoint.MODEL: files[checkpoint.MODEL]}
+        weights[EPOCH] = json.dumps(state.best_epoch).encode()
+        run.save(BEST[0], weights, keep=BEST[1])
     run.write_table("metrics.csv", state.history)
     run.save("last", files, keep="previous")
