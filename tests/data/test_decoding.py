@@ -1,5 +1,6 @@
 """All pictures of a split at one size: threads, processes and the obvious loop agree."""
 
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,16 @@ def test_files_against_the_obvious_loop(folder: Path, workers: int) -> None:
     assert loaded.images.shape == (30, 1, 9, 7)
     assert loaded.names == tuple(samples.names)
     assert told == [(i, 30) for i in range(1, 31)]
+
+
+def test_workers_killed_before_all_was_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the pool notices between two chunks: its pipe is closed under the one that sends (gh-94777)
+    def submit(*_: object, **__: object) -> None:
+        raise OSError("handle is closed")
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    with pytest.raises(Failure, match=r"was killed.*--workers"):
+        load(whole(folder), PixelSpec((9, 7), channels=1), workers=2)
 
 
 def test_arrays_of_the_right_size_are_only_transposed() -> None:

@@ -82,7 +82,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as wrong:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it may be what is full
-        _leave(f"{wrong.filename or 'The output'}: {wrong.strerror}.", 1)
+        _leave(f"{wrong.filename or 'The output'}: {wrong.strerror or wrong}.", 1)
     except (MemoryError, RuntimeError) as wrong:
         if isinstance(wrong, RuntimeError) and "memory" not in str(wrong).lower():
             raise

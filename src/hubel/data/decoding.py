@@ -1,8 +1,9 @@
 """All pictures of a split at one size in memory; what cannot be read is named, never dropped."""
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -100,20 +101,37 @@ def _decoded(samples: Samples, spec: PixelSpec, workers: int) -> Iterator[Pixels
     else:
         yield from (fit(_converted(samples.image(i), spec), spec) for i in range(len(samples)))
         return
-    pool: Executor = (
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-        if workers
-        else ThreadPoolExecutor()
-    )
+    if workers:
+        yield from _in_processes(one, items, workers)
+        return
+    pool = ThreadPoolExecutor()
     try:
         yield from pool.map(one, items, chunksize=CHUNK)
-    except BrokenProcessPool:
-        raise Failure(
-            "A process that decodes pictures was killed, perhaps for want of memory: try fewer "
-            f"--workers than {workers}, or --workers 0."
-        ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_processes(
+    one: Callable[[tuple[Path, str]], Pixels | Unreadable],
+    items: Sequence[tuple[Path, str]],
+    workers: int,
+) -> Iterator[Pixels | Unreadable]:
+    killed = Failure(
+        "A process that decodes pictures was killed, perhaps for want of memory: try fewer "
+        f"--workers than {workers}, or --workers 0."
+    )
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        try:
+            found = pool.map(one, items, chunksize=CHUNK)
+        except OSError:  # killed before all was sent: the pipes of a broken pool are closed
+            raise killed from None
+        yield from found
+    except BrokenProcessPool:
+        raise killed from None
+    finally:
+        with contextlib.suppress(OSError):  # the same closed pipes
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _from_file(
