@@ -12,6 +12,7 @@ from types import FrameType
 
 import typer
 
+from hubel import entrance
 from hubel.cli import data, doctor, evaluate, networks, predict, train
 from hubel.mistakes import Failure, Mistake
 
@@ -64,6 +65,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
+            entrance.enter()
             app(prog_name="hubel")
         except Exception:
             if not interrupted:

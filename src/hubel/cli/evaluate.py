@@ -28,8 +28,9 @@ def evaluate(
         str | None, typer.Option(help="train | validation | test | all  [default: test]")
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Pictures at a time.")
-    ] = 256,
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Pictures at a time  [default: the fastest]"),
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
     workers: Workers = 0,

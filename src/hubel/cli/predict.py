@@ -28,7 +28,10 @@ def predict(
         list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")
     ],
     top: Annotated[int, typer.Option(help="How many classes for each picture.")] = 5,
-    batch_size: Annotated[int, typer.Option(min=1, max=1_000_000, help="Pictures at a time.")] = 64,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Pictures at a time  [default: the fastest]"),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: image, rank, class, …")] = False,
     device: Device = "auto",
     threads: Threads = None,

@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel.data.ahead import ahead
 from hubel.data.samples import Arrays, Files, Samples
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit
@@ -40,10 +41,13 @@ def load(
     workers: int = 0,
     max_unreadable: float = 0.05,
     progress: Callable[[int, int], None] | None = None,
+    each: Callable[[NDArray[np.uint8]], None] | None = None,
 ) -> Loaded:
     """Decode, convert and resize every picture by the specification.
 
     workers: processes that decode; 0 decodes in threads of this one. progress(done, total).
+    each: called with the readable pictures (n, C, H, W) in their order, as they come; what it does
+    overlaps with the decoding of the next ones.
     Raises Failure when more than the share max_unreadable (and more than one) cannot be read, when
     a class is left without pictures, or when a worker is killed.
     """
@@ -55,6 +59,8 @@ def load(
         and samples.image_shape == (height, width, spec.channels)
     ):
         images = np.ascontiguousarray(samples.images.transpose(0, 3, 1, 2))
+        if each is not None:
+            each(images)
         return Loaded(images, samples.labels, tuple(samples.names))
     images = np.empty((len(samples), spec.channels, height, width), np.uint8)
     good = np.ones(len(samples), bool)
@@ -67,6 +73,8 @@ def load(
                 unreadable.append((samples.names[i], found.reason))
             else:
                 images[i] = found.transpose(2, 0, 1)
+                if each is not None:
+                    each(images[i : i + 1])
             if progress is not None:
                 progress(i + 1, len(samples))
     _check(samples, good, unreadable, max_unreadable)
@@ -101,14 +109,7 @@ def _decoded(samples: Samples, spec: PixelSpec, workers: int) -> Iterator[Pixels
     else:
         yield from (fit(_converted(samples.image(i), spec), spec) for i in range(len(samples)))
         return
-    if workers:
-        yield from _in_processes(one, items, workers)
-        return
-    pool = ThreadPoolExecutor()
-    try:
-        yield from pool.map(one, items, chunksize=CHUNK)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    yield from _in_processes(one, items, workers) if workers else ahead(one, items)
 
 
 def _in_processes(

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hubel import atomic
-from hubel.data.sources import SOURCES, home
+from hubel.data.sources import SOURCES
+from hubel.home import home
 from hubel.mistakes import Failure, Mistake, unknown
 
 Progress = Callable[[int, int], None]

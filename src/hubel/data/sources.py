@@ -10,6 +10,7 @@ import numpy as np
 
 from hubel.data import cifar, folder, idx, stamps
 from hubel.data.samples import Arrays, Samples, Splits, stratified
+from hubel.home import home
 from hubel.mistakes import Failure, Mistake, unknown
 
 DIGITS = tuple("0123456789")
@@ -53,11 +54,6 @@ class Source:
     flips: bool = False
     package: str | None = None
     validation: float = 0.1
-
-
-def home() -> Path:
-    """Where downloads and caches are kept: $HUBEL_HOME, or ~/.cache/hubel."""
-    return Path(os.environ.get("HUBEL_HOME") or Path.home() / ".cache" / "hubel")
 
 
 def _digits(_: Path) -> tuple[Arrays, Arrays]:

@@ -1,7 +1,6 @@
 """Figures of a classifier on labelled pictures: accuracy, interval, per class, confusion."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -9,30 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hubel.mistakes import Failure
-from hubel.model import Classifier, evaluating
 from hubel.results import ClassFigures, Evaluation
-
-
-def predict(
-    classifier: Classifier,
-    images: Tensor,
-    *,
-    batch_size: int = 256,
-    device: torch.device | str = "cpu",
-    progress: Callable[[int, int], None] | None = None,
-) -> Tensor:
-    """images uint8 (N, C, H, W) → logits float32 (N, K) on the CPU.
-
-    In evaluation mode, without gradients; the classifier's mode is left as found.
-    """
-    parts = [torch.empty(0, len(classifier.classes))]
-    with evaluating(classifier):
-        for start in range(0, len(images), batch_size):
-            pixels = images[start : start + batch_size].to(device).float().div_(255)
-            parts.append(classifier(pixels).float().cpu())
-            if progress is not None:
-                progress(min(start + batch_size, len(images)), len(images))
-    return torch.cat(parts)
 
 
 def evaluation(logits: Tensor, labels: Tensor, names: tuple[str, ...]) -> Evaluation:

@@ -84,7 +84,7 @@ class Recipe(BaseModel):
     shift: float = Field(0.0, ge=0)  # pixels, either way
 
     seed: int = Field(0, ge=0)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 mixed on CUDA
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where hardware
     channels_last: bool = True
     deterministic: bool = False  # on CUDA: deterministic kernels, for bit-equal resumes
     checkpoint_seconds: float = Field(60.0, ge=0)  # also saved after every epoch

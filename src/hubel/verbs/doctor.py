@@ -8,7 +8,9 @@ from typing import NamedTuple
 import torch
 
 import hubel
-from hubel.data.sources import SOURCES, home, is_here
+from hubel import entrance
+from hubel.data.sources import SOURCES, is_here
+from hubel.home import home
 from hubel.mistakes import Failure
 from hubel.networks import weights
 from hubel.verbs import machine
@@ -37,6 +39,7 @@ def doctor() -> list[Finding]:
         _torch(),
         Finding(True, "processor", f"{os.cpu_count()} cores, {machine.processor()}"),
         Finding(True, "threads", str(torch.get_num_threads())),
+        Finding(True, "allocator", entrance.allocator()),
         _devices(),
         Finding(
             free > 2e9,

@@ -8,6 +8,7 @@ import torch
 
 from hubel.data.samples import Samples
 from hubel.data.sources import has_test, open_splits, open_whole
+from hubel.inference.answers import Answers
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation
@@ -33,7 +34,7 @@ def evaluate(
     device: str = "auto",
     threads: int | None = None,
     workers: int = 0,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
     """Accuracy with its interval, top-5, per-class figures and confusion of `model` on `data`.
@@ -41,7 +42,8 @@ def evaluate(
     model: a run folder, a model folder, a catalogue name or a Classifier. data: a data set or a
     folder; a run needs none and is measured on its own test split, and its report is written anew
     with the result. split: the default is test, and for another folder without a test split, all
-    of it. Classes are matched by name. Raises Mistake and Failure as `hubel.train` does.
+    of it. Classes are matched by name. batch_size: None finds the fastest by itself. Raises Mistake
+    and Failure as `hubel.train` does.
 
     >>> import hubel, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -59,14 +61,17 @@ def evaluate(
     samples, name = _samples(own, data, split)
     ours = _indices(samples.classes, classifier.classes)
     with machine.threads(threads):
-        loaded = decode(samples, classifier.pixels, name, workers=workers, watch=watch)
-        logits = figures.predict(
+        answers = Answers(
             classifier.to(where),
-            torch.from_numpy(loaded.images),
+            expected=len(samples),
             batch_size=batch_size,
             device=where,
             progress=lambda done, total: watch.progress("evaluate", done, total, name),
         )
+        loaded = decode(
+            samples, classifier.pixels, name, workers=workers, watch=watch, each=answers.add
+        )
+        logits = answers.logits()
     labels = torch.from_numpy(loaded.labels)
     found = figures.evaluation(logits, ours[labels], classifier.classes)
     if own is not None and data is None and name == "test":

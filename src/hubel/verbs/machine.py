@@ -15,7 +15,7 @@ import hubel
 from hubel.mistakes import Failure, Mistake
 
 # What must be as it was for a resumed run to be bit-equal.
-DECISIVE = ("hubel", "torch", "numpy", "device", "threads", "processor")
+DECISIVE = ("hubel", "torch", "numpy", "device", "threads", "processor", "bfloat16")
 
 
 def device(name: str = "auto") -> torch.device:
@@ -72,12 +72,28 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 
 def autocast(precision: str, where: torch.device) -> torch.dtype | None:
-    """The dtype of mixed precision: bfloat16 on a CUDA device that has it, else none."""
-    if precision == "bfloat16" and where.type != "cuda":
-        raise Mistake(f"Mixed precision needs a CUDA device; this run is on {where.type}.")
-    if where.type == "cuda" and precision != "float32" and torch.cuda.is_bf16_supported():
-        return torch.bfloat16
-    return None
+    """The dtype of mixed precision, or None for float32 throughout.
+
+    auto: bfloat16 where the device multiplies it in hardware, faster than float32: CUDA cards from
+    Ampere on, processors with AVX512-BF16 or AMX. Raises Mistake where bfloat16 is asked for and
+    would be emulated, which is slower and no more exact.
+    """
+    there = _multiplies_bfloat16(where)
+    if precision == "bfloat16" and not there:
+        raise Mistake(
+            f"Mixed precision needs a device that multiplies bfloat16; this {where.type} does not: "
+            "--set precision=float32."
+        )
+    return torch.bfloat16 if there and precision != "float32" else None
+
+
+def _multiplies_bfloat16(where: torch.device) -> bool:
+    if where.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if where.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return False
 
 
 def environment(where: torch.device) -> dict[str, Any]:
@@ -92,6 +108,7 @@ def environment(where: torch.device) -> dict[str, Any]:
         "processor": processor(),
         "device": str(where) if card is None else f"{where} ({card})",
         "threads": torch.get_num_threads(),
+        "bfloat16": _multiplies_bfloat16(where),
     }
 
 

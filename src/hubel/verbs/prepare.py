@@ -1,12 +1,13 @@
 """From a recipe to what `fit` needs: pictures in memory, and a classifier that fits them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hubel import draws
 from hubel.data.decoding import Loaded, load
@@ -62,13 +63,25 @@ def prepare(recipe: Recipe, *, workers: int, watch: Watch) -> Prepared:
     return Prepared(splits, parts["train"], parts["validation"], spec, flip, tuple(notices))
 
 
-def decode(samples: Samples, spec: PixelSpec, name: str, *, workers: int, watch: Watch) -> Loaded:
-    """A split's pictures at the specification's size; what was skipped is told to the watch."""
+def decode(
+    samples: Samples,
+    spec: PixelSpec,
+    name: str,
+    *,
+    workers: int,
+    watch: Watch,
+    each: Callable[[NDArray[np.uint8]], None] | None = None,
+) -> Loaded:
+    """A split's pictures at the specification's size; what was skipped is told to the watch.
+
+    each: as `hubel.data.decoding.load` has it.
+    """
     loaded = load(
         samples,
         spec,
         workers=workers,
         progress=lambda done, total: watch.progress("decode", done, total, name),
+        each=each,
     )
     for sentence in skipped(loaded, name):
         watch.notice(sentence)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hubel.data.augment import augmentation
 from hubel.data.batches import Batches
+from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.results import Evaluation
@@ -22,6 +23,7 @@ from hubel.verbs.prepare import Prepared
 from hubel.verbs.watch import Watch
 
 BEST = ("best", "best-previous")
+VALIDATION_BATCH = 256  # pictures
 EPOCH = "epoch.json"  # beside the best weights: which epoch they are of
 
 
@@ -161,8 +163,13 @@ def _penalty(recipe: Recipe) -> Callable[[nn.Module], Tensor] | None:
 
 def answers(session: Session) -> Tensor:
     """The classifier's logits on the validation pictures."""
-    images = torch.from_numpy(session.prepared.validation.images)
-    return evaluate.predict(session.classifier, images, device=session.device)
+    images = session.prepared.validation.images
+    # the network as it trains, in batches of one size: a resumed run must see the same figures
+    answering = Answers(
+        session.classifier, expected=0, batch_size=VALIDATION_BATCH, device=session.device
+    )
+    answering.add(images)
+    return answering.logits()
 
 
 def measured(session: Session, logits: Tensor) -> Evaluation:

@@ -1,0 +1,34 @@
+"""Work done ahead in threads: what is decoded next while the last is being used."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from hubel import entrance
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+WINDOW = 128  # results that may wait to be used
+
+
+def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """work(item) for each item, in order, by as many threads as there are processors.
+
+    At most WINDOW results wait, so that a slow consumer does not fill the memory. An exception of
+    `work` is raised at its turn.
+    """
+    remaining = iter(items)
+    pool = ThreadPoolExecutor(entrance.processors())
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in islice(remaining, WINDOW):
+            waiting.append(pool.submit(work, item))
+        while waiting:
+            result = waiting.popleft().result()
+            for item in islice(remaining, 1):
+                waiting.append(pool.submit(work, item))
+            yield result
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

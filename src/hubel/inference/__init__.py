@@ -1,0 +1,1 @@
+"""A trained model made ready to answer, and its answers for many pictures."""

@@ -1,0 +1,115 @@
+"""A model's answers for many pictures: gathered into batches of the size that is fastest."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hubel.inference import batch_size as sizes
+from hubel.inference.batch_size import BatchSize
+from hubel.inference.folding import folded
+from hubel.model import Classifier, evaluating
+
+# Folding and a new layout take half a second; that many pictures must be expected to be worth it.
+WORTH_PREPARING = 64
+FEW = 16  # pictures in a batch when fewer are expected, and there is nothing to find out
+
+
+class Answers:
+    """Logits for pictures that come in one by one or many at once; they leave in that order.
+
+    >>> from hubel.model import Classifier, PixelSpec
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    >>> model = Classifier(net, classes=("cat", "dog"), pixels=PixelSpec((2, 2), channels=1))
+    >>> answers = Answers(model, expected=3)
+    >>> answers.add(np.zeros((3, 1, 2, 2), np.uint8))
+    >>> answers.logits().shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        *,
+        expected: int,
+        batch_size: int | None = None,
+        device: torch.device | str = "cpu",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """expected: about how many pictures will come; for many, a folded copy answers.
+
+        batch_size: None finds the fastest. progress(answered, expected). The classifier is used as
+        it is and left so, mode and layout included; it must be on the device.
+        """
+        self._device = torch.device(device)
+        self._expected, self._progress = expected, progress
+        self._classifier = classifier
+        self._layout = torch.contiguous_format
+        self._kind = ""  # of job, for which the best size is remembered; none when it is given
+        spec = classifier.pixels
+        picture = (spec.channels, *spec.size)
+        if expected >= WORTH_PREPARING:
+            self._classifier, self._layout = _prepared(classifier), torch.channels_last
+            if batch_size is None:
+                self._kind = sizes.kind(classifier, picture, self._device)
+                batch_size = sizes.recall(self._kind)
+        elif batch_size is None:
+            batch_size = FEW
+        self._size = BatchSize(picture, batch_size)
+        self._waiting: deque[NDArray[np.uint8]] = deque()
+        self._count = 0
+        self._parts = [torch.empty(0, len(classifier.classes))]
+        self._answered = 0
+
+    def add(self, images: NDArray[np.uint8]) -> None:
+        """images uint8 (n, C, H, W): answered as soon as a batch of them is full."""
+        self._waiting.append(images)
+        self._count += len(images)
+        while self._count >= self._size.next:
+            self._answer(self._take(self._size.next))
+
+    def logits(self) -> Tensor:
+        """float32 (N, K) on the CPU, for all pictures added so far, in their order."""
+        while self._count:
+            self._answer(self._take(self._size.next))
+        self._parts = [torch.cat(self._parts)]
+        return self._parts[0]
+
+    def _take(self, wanted: int) -> NDArray[np.uint8]:
+        """The next `wanted` pictures in line, or as many as there are."""
+        taken: list[NDArray[np.uint8]] = []
+        missing = min(wanted, self._count)
+        self._count -= missing
+        while missing:
+            first = self._waiting.popleft()
+            taken.append(first[:missing])
+            if len(first) > missing:
+                self._waiting.appendleft(first[missing:])
+            missing -= len(taken[-1])
+        return taken[0] if len(taken) == 1 else np.concatenate(taken)
+
+    def _answer(self, images: NDArray[np.uint8]) -> None:
+        began = time.perf_counter()
+        with evaluating(self._classifier), torch.inference_mode():
+            pixels = torch.from_numpy(images).to(self._device, memory_format=self._layout)
+            logits = self._classifier(pixels.float().div_(255)).float().cpu()
+        self._parts.append(logits)
+        if self._size.took(len(images), time.perf_counter() - began) and self._kind:
+            sizes.remember(self._kind, self._size.next)
+        self._answered += len(images)
+        if self._progress is not None:
+            self._progress(self._answered, self._expected)
+
+
+def _prepared(classifier: Classifier) -> Classifier:
+    """A copy that answers faster: batch norms folded, kernels in the channels-last layout."""
+    ready = Classifier(
+        folded(classifier.network), classes=classifier.classes, pixels=classifier.pixels
+    )
+    where = next((p.device for p in classifier.parameters()), torch.device("cpu"))
+    ready.eval().to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ready
