@@ -4,7 +4,9 @@ BIN := .venv/bin
 # One torch thread for each test process: two that fight over two cores are slower than one.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
 
-.PHONY: run test check slow docs clean
+BENCHMARKS := startup inference overhead allocator scaling resnets fashion_mnist
+
+.PHONY: run test check slow docs bench bench-full peers clean
 
 run: .venv/installed
 	$(BIN)/hubel train digits
@@ -22,6 +24,15 @@ check: .venv/checked
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/sizes.py
+
+bench: .venv/installed
+	set -e; for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --short; done
+
+bench-full: .venv/installed peers
+	set -e; for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py; done
+
+peers: .venv/installed
+	$(BIN)/python benchmarks/peers.py
 
 docs: .venv/installed
 	$(BIN)/python docs/make_pictures.py

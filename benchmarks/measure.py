@@ -14,6 +14,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,7 +49,7 @@ class SideFailed(Exception):
 
 
 def run(side: Side, *, threads: int, timeout: float = 7200) -> dict[str, Any]:
-    """The side's result from one fresh process with so many threads."""
+    """The side's result from one fresh process with so many threads; "wall": its seconds in all."""
     # nothing that the caller set about threads or memory may reach a side
     inherited = {
         name: value
@@ -57,6 +58,7 @@ def run(side: Side, *, threads: int, timeout: float = 7200) -> dict[str, Any]:
     }
     counts = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     command = [str(side.python), str(HERE / "sides" / side.script), json.dumps(side.arguments)]
+    began = time.perf_counter()
     try:
         done = subprocess.run(
             command,
@@ -67,6 +69,7 @@ def run(side: Side, *, threads: int, timeout: float = 7200) -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired:
         raise SideFailed(f"{side.name}: no result after {timeout:.0f} s") from None
+    wall = time.perf_counter() - began
     try:
         if done.returncode:
             raise ValueError
@@ -74,7 +77,7 @@ def run(side: Side, *, threads: int, timeout: float = 7200) -> dict[str, Any]:
     except (ValueError, IndexError):
         end = "\n".join((done.stdout + done.stderr).splitlines()[-5:])
         raise SideFailed(f"{side.name}: exit code {done.returncode}\n{end}") from None
-    return result
+    return {"wall": wall} | result
 
 
 def interleaved(
@@ -125,9 +128,10 @@ def ratio(theirs: Sequence[dict[str, Any]], ours: Sequence[dict[str, Any]], key:
     return Figure(len(pairs), medians[0] / medians[1], min(pairs), max(pairs))
 
 
-def matrix_rate(threads: int) -> float:
-    """GFLOP/s of a float32 matrix product with so many threads: the machine's practical limit."""
-    return float(run(Side("matrix product", "matrix_rate.py"), threads=threads)["gflops"])
+def matrix_rate(threads: int, device: str = "cpu") -> float:
+    """GFLOP/s of a float32 matrix product with so many threads: the device's practical limit."""
+    side = Side("matrix product", "matrix_rate.py", {"device": device})
+    return float(run(side, threads=threads)["gflops"])
 
 
 def surroundings(packages: Sequence[str] = ("torch", "numpy")) -> dict[str, Any]:
@@ -220,12 +224,12 @@ def _say(text: str, end: str = "\n") -> None:
     print(text, end=end, file=sys.stderr, flush=True)
 
 
-def each_thread_count(wanted: Sequence[int]) -> Iterator[tuple[int, float]]:
-    """(threads, the machine's matrix rate with so many), for those the machine has."""
+def each_thread_count(wanted: Sequence[int], device: str = "cpu") -> Iterator[tuple[int, float]]:
+    """(threads, the device's matrix rate with so many), for those the machine has."""
     for threads in wanted:
         if threads > (os.cpu_count() or 1):
             _say(f"left out: {threads} threads on {os.cpu_count()} processor(s)")
             continue
-        rate = matrix_rate(threads)
+        rate = matrix_rate(threads, device)
         _say(f"{threads} thread(s); matrix product {rate:.0f} GFLOP/s")
         yield threads, rate

@@ -24,8 +24,8 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # two operators that the others miss
     "fastai": (
         ("torch>=2.13,<2.14", "numpy", "pandas", "matplotlib", "scikit-learn", "scipy", "spacy<4",
-         "fastdownload", "fastcore<1.9", "fasttransform", "plum-dispatch", "cloudpickle",
-         "pillow", "pyyaml", "requests", "fastprogress", "packaging"),
+         "fastdownload", "fastcore>=2.2.22", "fasttransform>=0.0.3", "fastprogress>=0.2.4",
+         "plum-dispatch<2.10", "cloudpickle", "pillow", "pyyaml", "requests", "packaging"),
         ("torchvision==0.28.0", "fastai>=2.8"),
     ),
 }  # fmt: skip
@@ -46,6 +46,12 @@ def versions(name: str) -> str:
     """The versions of a peer's main packages, as they were installed."""
     found: dict[str, str] = json.loads((PEERS / name / "ready").read_text())
     return " ".join(f"{package} {number}" for package, number in found.items())
+
+
+def versions_of(side: str) -> str:
+    """The versions behind a side that begins with a peer's name; nothing for our own."""
+    name = side.split()[0].strip(",")
+    return versions(name) if name in REQUIREMENTS and ready(name) else ""
 
 
 def make(name: str) -> None:

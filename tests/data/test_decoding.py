@@ -1,11 +1,16 @@
 """All pictures of a split at one size: threads, processes and the obvious loop agree."""
 
+import errno
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from hubel import entrance
+from hubel.data.batches import Batches
 from hubel.data.decoding import load
 from hubel.data.folder import whole
 from hubel.data.samples import Arrays
@@ -76,3 +81,49 @@ def test_a_class_without_one_readable_picture_is_named(folder: Path) -> None:
         path.write_bytes(b"junk")
     with pytest.raises(Failure, match="No picture of light"):
         load(whole(folder), PixelSpec((8, 8)), max_unreadable=0.9)
+
+
+def test_more_than_memory_goes_into_a_mapped_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = PixelSpec((9, 7), channels=3)
+    (folder / "dark" / "0.png").write_bytes(b"no picture")
+    expected = load(whole(folder), spec)
+    monkeypatch.setenv("HUBEL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(entrance, "usable_memory", lambda: 1000)
+    mapped = load(whole(folder), spec)
+    assert isinstance(mapped.images, np.memmap)
+    assert np.array_equal(mapped.images, expected.images)
+    assert mapped.names == expected.names
+    assert list((tmp_path / "home").iterdir()) == []
+    batch, _ = next(
+        Batches(
+            torch.from_numpy(mapped.images), torch.from_numpy(mapped.labels), batch_size=29, seed=0
+        ).epoch(0)
+    )
+    assert batch.sum() == pytest.approx(expected.images.sum() / 255, rel=1e-5)
+
+
+def test_no_room_on_the_disk_either(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setenv("HUBEL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(entrance, "usable_memory", lambda: 1000)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(Failure, match=r"more than fits in memory.*No space left.*HUBEL_HOME"):
+        load(whole(folder), PixelSpec((9, 7), channels=3))
+
+
+def test_each_hears_of_the_readable_pictures_in_order(folder: Path) -> None:
+    (folder / "grey" / "3.png").write_bytes(b"no picture")
+    heard: list[np.ndarray] = []
+    loaded = load(whole(folder), PixelSpec((9, 7), channels=3), each=heard.append)
+    assert np.array_equal(np.concatenate(heard), loaded.images)
+    assert len(loaded.images) == 29
+    arrays = Arrays(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1]), ("a", "b"), ["x", "y"])
+    heard.clear()
+    load(arrays, PixelSpec((8, 8), channels=1), each=heard.append)
+    assert sum(map(len, heard)) == 2

@@ -1,6 +1,9 @@
-"""All pictures of a split at one size in memory; what cannot be read is named, never dropped."""
+"""All pictures of a split at one size, as uint8; what cannot be read is named, never dropped."""
 
 import contextlib
+import math
+import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,12 +16,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel import entrance
 from hubel.data.ahead import ahead
 from hubel.data.samples import Arrays, Files, Samples
+from hubel.home import home
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit
 
 CHUNK = 16  # pictures sent to a worker at a time
+IN_MEMORY = 0.25  # of the usable memory: larger sets of pictures are kept in a mapped file
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,9 @@ def load(
         if each is not None:
             each(images)
         return Loaded(images, samples.labels, tuple(samples.names))
-    images = np.empty((len(samples), spec.channels, height, width), np.uint8)
+    images = room((len(samples), spec.channels, height, width))
     good = np.ones(len(samples), bool)
+    filled = 0
     unreadable: list[tuple[str, str]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
@@ -72,16 +79,40 @@ def load(
                 good[i] = False
                 unreadable.append((samples.names[i], found.reason))
             else:
-                images[i] = found.transpose(2, 0, 1)
+                images[filled] = found.transpose(2, 0, 1)
+                filled += 1
                 if each is not None:
-                    each(images[i : i + 1])
+                    each(images[filled - 1 : filled])
             if progress is not None:
                 progress(i + 1, len(samples))
     _check(samples, good, unreadable, max_unreadable)
     kept = np.flatnonzero(good)
     names = tuple(samples.names[i] for i in kept.tolist())
-    images = images if good.all() else images[kept]
-    return Loaded(images, samples.labels[kept], names, tuple(unreadable))
+    return Loaded(images[:filled], samples.labels[kept], names, tuple(unreadable))
+
+
+def room(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Room for pictures: in memory, or beyond a share of it in a file that the kernel pages.
+
+    The file has no name and is gone with the array. Raises Failure where the disk has no room.
+    """
+    size = math.prod(shape)
+    if size <= IN_MEMORY * entrance.usable_memory():
+        return np.empty(shape, np.uint8)
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.truncate(size)
+            if hasattr(os, "posix_fallocate"):  # a page that finds no room later is a crash
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, np.uint8, mode="r+", shape=shape)
+    except OSError as wrong:
+        raise Failure(
+            f"The decoded pictures take {size / 1e9:,.1f} GB, more than fits in memory, and "
+            f"{folder} has no room for them ({wrong.strerror}): free some space, set HUBEL_HOME to "
+            "a place with more, or choose a smaller --set size=…"
+        ) from None
 
 
 def _check(

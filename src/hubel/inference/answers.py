@@ -72,6 +72,11 @@ class Answers:
         while self._count >= self._size.next:
             self._answer(self._take(self._size.next))
 
+    @property
+    def batch_size(self) -> int:
+        """Pictures in the next batch: given, remembered, or the best one found so far."""
+        return self._size.next
+
     def logits(self) -> Tensor:
         """float32 (N, K) on the CPU, for all pictures added so far, in their order."""
         while self._count:

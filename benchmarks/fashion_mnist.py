@@ -1,0 +1,179 @@
+"""How long does each library need for a given test accuracy on Fashion-MNIST?
+
+A side is one whole schedule, fixed beforehand; its figure is the accuracy on the test pictures
+after its last epoch, never the best on the way, and the mean over the seeds must reach the target.
+hubel's schedules were chosen on validation pictures alone; of each peer the best of the three in
+SCHEDULES was taken after one run of each on the test pictures themselves (--tries), which favours
+the peers. Seconds are those of training, from pictures in memory (hubel: from the call, decoding
+and report included) to the last weights.
+"""
+
+import argparse
+import sys
+from typing import Any
+
+import measure
+import peers
+from measure import TUNED, Figure, Side
+
+HUBEL: dict[str, dict[str, Any]] = {
+    "90": {"epochs": 1},
+    "91": {"epochs": 2},
+    "93": {"epochs": 8},
+    "94": {"epochs": 16},
+    "ten minutes": {"epochs": 12},
+}
+
+# A peer's schedules; the first is its own documented one where it has one.
+SCHEDULES: dict[str, tuple[dict[str, Any], ...]] = {
+    "keras": (
+        {"epochs": 15, "batch": 128, "rate": 1e-3, "decay": False},
+        {"epochs": 8, "batch": 64, "rate": 2e-3, "decay": True},
+        {"epochs": 12, "batch": 128, "rate": 3e-3, "decay": True},
+    ),
+    "pytorch": (
+        {"epochs": 14, "batch": 64, "rate": 1.0, "gamma": 0.7},
+        {"epochs": 5, "batch": 64, "rate": 1.0, "gamma": 0.5},
+        {"epochs": 4, "batch": 128, "rate": 1.0, "gamma": 0.4},
+    ),
+    "fastai": (
+        {"epochs": 6, "batch": 128, "rate": 1e-2},
+        {"epochs": 4, "batch": 64, "rate": 1e-2},
+        {"epochs": 8, "batch": 128, "rate": 5e-3},
+    ),
+}
+# target → the peers it is measured against, and the index of each one's best schedule
+AGAINST = {"90": {"keras": 0, "pytorch": 0}, "91": {"fastai": 0}}
+ENVIRONMENT = {"pytorch": "fastai"}  # torchvision is there
+COLUMNS = (
+    "target",
+    "side",
+    "threads",
+    "n",
+    "median",
+    "low",
+    "high",
+    "ratio",
+    "accuracy",
+    "reached",
+)
+
+
+def main() -> None:
+    told = _arguments()
+    if told.tries:
+        return tries(told.peers, told.threads)
+    rows = []
+    for threads, rate in measure.each_thread_count(told.threads):
+        for target in told.targets:
+            rows += compare(target, threads, told.seeds, rate)
+    measure.record("fashion_mnist", rows)
+    print(measure.table(rows, COLUMNS))
+    return None
+
+
+def compare(target: str, threads: int, seeds: int, rate: float) -> list[dict[str, Any]]:
+    """hubel's schedule for the target and the peers', as shipped and under our allocator."""
+    sides = [_hubel(target, threads)]
+    for name, index in AGAINST.get(target, {}).items():
+        told = SCHEDULES[name][index]
+        if _ready(name):
+            sides += [_peer(name, told), _peer(name, told, TUNED, ", our allocator")]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for seed in range(seeds):  # in turn, seed after seed
+        for side in sides:
+            if "allocator" in side.name and seed:
+                continue  # the allocator changes no accuracy: once for the time
+            told = dict(side.arguments) | {"seed": seed}
+            seeded = Side(side.name, side.script, told, side.python, side.environment)
+            done = measure.interleaved([seeded], rounds=1, threads=threads, key="seconds")
+            found.setdefault(side.name, []).extend(done.get(side.name, []))
+    rows = []
+    for side in sides:
+        results = found[side.name]
+        if not results:
+            continue
+        figure = Figure.of([result["seconds"] for result in results])
+        accuracy = sum(result["accuracy"] for result in results) / len(results)
+        ours = Figure.of([result["seconds"] for result in found["hubel"]])
+        reached = not target.isdecimal() or accuracy >= float(target) / 100
+        rows.append(
+            measure.surroundings()
+            | {"target": target, "side": side.name, "peer": _versions(side.name)}
+            | {"schedule": _told(side.arguments), "threads": threads, "unit": "s"}
+            | figure.columns()
+            | {"ratio": f"{figure.median / ours.median:.2f}", "accuracy": f"{accuracy:.4f}"}
+            | {"accuracies": " ".join(f"{result['accuracy']:.4f}" for result in results)}
+            | {"reached": "yes" if reached else "no", "matrix_gflops": f"{rate:.0f}"}
+        )
+    return rows
+
+
+def tries(names: list[str], threads: list[int]) -> None:
+    """Every schedule of the peers once: which one is each peer's best."""
+    rows = []
+    for name in names:
+        if not _ready(name):
+            continue
+        for told in SCHEDULES[name]:
+            side = _peer(name, told | {"seed": 0})
+            done = measure.interleaved([side], rounds=1, threads=threads[0], key="seconds")
+            for result in done.get(name, []):
+                rows.append(
+                    measure.surroundings()
+                    | {"side": name, "peer": _versions(name), "schedule": _told(told)}
+                    | {"threads": threads[0], "seconds": f"{result['seconds']:.1f}"}
+                    | {"accuracy": f"{result['accuracy']:.4f}"}
+                )
+    measure.record("fashion_mnist_tries", rows)
+    print(measure.table(rows, ("side", "schedule", "threads", "seconds", "accuracy")))
+
+
+def _hubel(target: str, threads: int) -> Side:
+    return Side(
+        "hubel", "fashion_hubel.py", {"settings": HUBEL[target] | {"threads": threads}, "seed": 0}
+    )
+
+
+def _peer(
+    name: str, told: dict[str, Any], environment: dict[str, str] | None = None, note: str = ""
+) -> Side:
+    python = peers.python(ENVIRONMENT.get(name, name))
+    return Side(name + note, f"fashion_{name}.py", told, python, environment or {})
+
+
+def _ready(name: str) -> bool:
+    environment = ENVIRONMENT.get(name, name)
+    if not peers.ready(environment):
+        command = f"python benchmarks/peers.py {environment}"
+        print(f"{name} is left out: it is not set up ({command})", file=sys.stderr)
+    return peers.ready(environment)
+
+
+def _versions(side: str) -> str:
+    name = side.split(",")[0]
+    return "" if name == "hubel" else peers.versions(ENVIRONMENT.get(name, name))
+
+
+def _told(arguments: Any) -> str:
+    flat = dict(arguments)
+    flat |= flat.pop("settings", {})
+    return " ".join(f"{k}={v}" for k, v in flat.items() if k not in ("seed", "threads"))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--targets", nargs="+", choices=list(HUBEL), default=list(HUBEL))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--tries", action="store_true", help="each peer's schedules once")
+    parser.add_argument("--peers", nargs="+", choices=list(SCHEDULES), default=list(SCHEDULES))
+    parser.add_argument("--short", action="store_true", help="the first target, one seed")
+    told = parser.parse_args()
+    if told.short:
+        told.targets, told.seeds = told.targets[:1], 1
+    return told
+
+
+if __name__ == "__main__":
+    measure.main(main)
