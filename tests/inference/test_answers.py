@@ -137,3 +137,20 @@ def test_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HUBEL_HOME", str(tmp_path / "file" / "below"))
     sizes.remember("k", 16)
     assert sizes.recall("k") is None
+
+
+def test_what_cannot_be_copied_answers_itself(classifier: Classifier) -> None:
+    class Holds(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = torch.nn.Linear(64, 3)
+            self.held = self.linear.weight * 2  # a tensor with a history refuses deepcopy
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(x.flatten(1))
+
+    stubborn = Classifier(Holds(), classes=classifier.classes, pixels=classifier.pixels)
+    images = pictures(WORTH_PREPARING)
+    answers = Answers(stubborn, expected=WORTH_PREPARING)
+    answers.add(images)
+    torch.testing.assert_close(answers.logits(), plain(stubborn, images), atol=1e-5, rtol=1e-5)

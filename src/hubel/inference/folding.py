@@ -7,10 +7,12 @@ followed by one is another convolution: a pass over every feature map less.
 import copy
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeVar
 
 from torch import fx, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+Network = TypeVar("Network", bound=nn.Module)
 FOLDS = {
     nn.Conv1d: nn.BatchNorm1d,
     nn.Conv2d: nn.BatchNorm2d,
@@ -18,7 +20,7 @@ FOLDS = {
 }
 
 
-def folded(network: nn.Module) -> nn.Module:
+def folded(network: Network) -> Network:
     """A copy in evaluation mode without the batch norms that follow a convolution directly.
 
     The copy keeps the structure and its names; a folded norm is an Identity there. Its output is
