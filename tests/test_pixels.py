@@ -179,6 +179,26 @@ def test_crop_fraction_keeps_the_middle() -> None:
     assert (fit(image, PixelSpec((224, 224), channels=1, crop_fraction=0.875)) == 255).all()
 
 
+@given(
+    st.integers(1, 20_000),
+    st.integers(1, 20_000),
+    st.sampled_from([(224, 224), (64, 64), (7, 9), (1, 4096)]),
+    st.sampled_from([1.0, 0.875]),
+)
+def test_the_box_that_is_seen_lies_in_the_picture(
+    height: int, width: int, size: tuple[int, int], fraction: float
+) -> None:
+    left, top, right, bottom = pixels.seen(height, width, PixelSpec(size, crop_fraction=fraction))
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+    assert (right - left) / (bottom - top) == pytest.approx(size[1] / size[0], rel=1e-9)
+
+
+def test_a_side_that_does_not_divide_evenly() -> None:
+    image = np.zeros((900, 1200, 3), np.uint8)  # 900 / 224 · 224 > 900 in floating point
+    assert fit(image, PixelSpec((224, 224))).shape == (224, 224, 3)
+
+
 def test_fit_of_the_right_size_is_the_picture_itself() -> None:
     image = np.asarray(gradient())
     assert fit(image, PixelSpec((12, 20))) is image

@@ -190,10 +190,8 @@ def fit(image: Pixels, spec: PixelSpec) -> Pixels:
     if spec.resize == "squash":
         return _array(picture.resize((w, h), Image.Resampling.BICUBIC))
     if spec.resize == "crop":
-        # the box of the source that is seen, in one resampling: nothing is computed to be cut off
-        scale = min(height * spec.crop_fraction / h, width * spec.crop_fraction / w)
-        left, top = (width - w * scale) / 2, (height - h * scale) / 2
-        box = (left, top, left + w * scale, top + h * scale)
+        # in one resampling: nothing is computed to be cut off
+        box = seen(height, width, spec)
         return _array(picture.resize((w, h), Image.Resampling.BICUBIC, box=box))
     scale = min(h / height, w / width)
     inner = max(1, min(h, round(height * scale))), max(1, min(w, round(width * scale)))
@@ -203,6 +201,16 @@ def fit(image: Pixels, spec: PixelSpec) -> Pixels:
         picture.resize(inner[::-1], Image.Resampling.BICUBIC)
     )
     return canvas
+
+
+def seen(height: int, width: int, spec: PixelSpec) -> tuple[float, float, float, float]:
+    """The box (left, top, right, bottom) of a picture that the policy "crop" shows the network."""
+    h, w = spec.size
+    scale = min(height * spec.crop_fraction / h, width * spec.crop_fraction / w)
+    # bounded, because 900 / 224 · 224 is a little more than 900
+    across, down = min(w * scale, width), min(h * scale, height)
+    left, top = (width - across) / 2, (height - down) / 2
+    return left, top, left + across, top + down
 
 
 def _upright(image: Image.Image, channels: int | None, background: float, name: str) -> Pixels:
