@@ -19,7 +19,7 @@ COLUMNS = ("side", "threads", "n", "median", "low", "high", "ratio", "ratio_low"
 
 def main() -> None:
     told = measure.arguments(__doc__.splitlines()[0])
-    n, passes, rounds = (64, 2, 1) if told.short else (128, 3, 5)
+    n, passes, rounds = (64, 2, 1) if told.short else (64, 3, 3)
     rows = []
     for threads, rate in measure.each_thread_count(told.threads, told.device):
         with tempfile.TemporaryDirectory() as folder:
