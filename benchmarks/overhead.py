@@ -36,7 +36,7 @@ def sides(epochs: int) -> list[Side]:
 
 def main() -> None:
     told = measure.arguments(__doc__.splitlines()[0])
-    epochs, rounds = (2, 1) if told.short else (3, 3)
+    epochs, rounds = 2, 1 if told.short else 3
     rows = []
     for threads, rate in measure.each_thread_count(told.threads):
         found = measure.interleaved(
