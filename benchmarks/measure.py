@@ -150,13 +150,10 @@ def surroundings(packages: Sequence[str] = ("torch", "numpy")) -> dict[str, Any]
 
 
 def hardware() -> str:
-    """The processor's name and number of cores, as it calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.partition(":")[2].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        name = platform.processor() or "unknown"
-    return f"{os.cpu_count()} × {name}"
+    """The number of cores and the processor, as a run of hubel records it."""
+    from hubel.verbs.machine import processor  # brings torch: not for every help page
+
+    return f"{os.cpu_count()} × {processor()}"
 
 
 def _git(*arguments: str) -> str:
