@@ -13,17 +13,24 @@ Result = TypeVar("Result")
 WINDOW = 128  # results that may wait to be used
 
 
-def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """work(item) for each item, in order, by as many threads as there are processors.
+def ahead(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int | None = None,
+    window: int | None = None,
+) -> Iterator[Result]:
+    """work(item) for each item, in order, by `threads` threads (None: as many as processors).
 
-    At most WINDOW results wait, so that a slow consumer does not fill the memory. An exception of
-    `work` is raised at its turn.
+    At most `window` results (None: WINDOW) wait, so that a slow consumer does not fill the memory.
+    An exception of `work` is raised at its turn.
     """
+    window = WINDOW if window is None else window
     remaining = iter(items)
-    pool = ThreadPoolExecutor(entrance.processors())
+    pool = ThreadPoolExecutor(threads or entrance.processors())
     waiting: deque[Future[Result]] = deque()
     try:
-        for item in islice(remaining, WINDOW):
+        for item in islice(remaining, window):
             waiting.append(pool.submit(work, item))
         while waiting:
             result = waiting.popleft().result()

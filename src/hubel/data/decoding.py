@@ -1,16 +1,12 @@
 """All pictures of a split at one size, as uint8; what cannot be read is named, never dropped."""
 
-import contextlib
 import math
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +14,12 @@ from numpy.typing import NDArray
 
 from hubel import entrance
 from hubel.data.ahead import ahead
+from hubel.data.processes import Killed, in_processes
 from hubel.data.samples import Arrays, Files, Samples
 from hubel.home import home
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit
 
-CHUNK = 16  # pictures sent to a worker at a time
 IN_MEMORY = 0.25  # of the usable memory: larger sets of pictures are kept in a mapped file
 
 
@@ -140,30 +136,16 @@ def _decoded(samples: Samples, spec: PixelSpec, workers: int) -> Iterator[Pixels
     else:
         yield from (fit(_converted(samples.image(i), spec), spec) for i in range(len(samples)))
         return
-    yield from _in_processes(one, items, workers) if workers else ahead(one, items)
-
-
-def _in_processes(
-    one: Callable[[tuple[Path, str]], Pixels | Unreadable],
-    items: Sequence[tuple[Path, str]],
-    workers: int,
-) -> Iterator[Pixels | Unreadable]:
-    killed = Failure(
-        "A process that decodes pictures was killed, perhaps for want of memory: try fewer "
-        f"--workers than {workers}, or --workers 0."
-    )
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    if not workers:
+        yield from ahead(one, items)
+        return
     try:
-        try:
-            found = pool.map(one, items, chunksize=CHUNK)
-        except OSError:  # killed before all was sent: the pipes of a broken pool are closed
-            raise killed from None
-        yield from found
-    except BrokenProcessPool:
-        raise killed from None
-    finally:
-        with contextlib.suppress(OSError):  # the same closed pipes
-            pool.shutdown(wait=False, cancel_futures=True)
+        yield from in_processes(one, items, workers)
+    except Killed:
+        raise Failure(
+            "A process that decodes pictures was killed, perhaps for want of memory: try fewer "
+            f"--workers than {workers}, or --workers 0."
+        ) from None
 
 
 def _from_file(
