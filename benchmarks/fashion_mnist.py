@@ -4,8 +4,8 @@ A side is one whole schedule, fixed beforehand; its figure is the accuracy on th
 after its last epoch, never the best on the way, and the mean over the seeds must reach the target.
 hubel's schedules were chosen on validation pictures alone; of each peer the fastest in SCHEDULES
 that reached the target was taken, after one run of each on the test pictures themselves (--tries),
-which favours the peers. Seconds are those of training, from pictures in memory (hubel: from the call, decoding
-and report included) to the last weights.
+which favours the peers. Seconds are those of training, from pictures in memory (hubel: from the
+call, decoding and report included) to the last weights.
 """
 
 import argparse
