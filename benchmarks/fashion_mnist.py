@@ -4,8 +4,9 @@ A side is one whole schedule, fixed beforehand; its figure is the accuracy on th
 after its last epoch, never the best on the way, and the mean over the seeds must reach the target.
 hubel's schedules were chosen on validation pictures alone; of each peer the fastest in SCHEDULES
 that reached the target was taken, after one run of each on the test pictures themselves (--tries),
-which favours the peers. Seconds are those of training, from pictures in memory (hubel: from the
-call, decoding and report included) to the last weights.
+which favours the peers. Seconds are those of training, from pictures in memory to the last weights,
+with each library's own validation after every epoch; beside them those of the whole process:
+imports, data, training, the test, and hubel's report.
 """
 
 import argparse
@@ -58,6 +59,8 @@ COLUMNS = (
     "low",
     "high",
     "ratio",
+    "whole",
+    "whole_ratio",
     "accuracy",
     "reached",
 )
@@ -100,6 +103,8 @@ def compare(target: str, threads: int, seeds: int, rate: float) -> list[dict[str
         figure = Figure.of([result["seconds"] for result in results])
         accuracy = sum(result["accuracy"] for result in results) / len(results)
         ours = Figure.of([result["seconds"] for result in found["hubel"]])
+        whole = Figure.of([result["wall"] for result in results])
+        against = measure.ratio(results, found["hubel"], "wall")
         reached = not target.isdecimal() or accuracy >= float(target) / 100
         rows.append(
             measure.surroundings()
@@ -107,6 +112,7 @@ def compare(target: str, threads: int, seeds: int, rate: float) -> list[dict[str
             | {"schedule": _told(side.arguments), "threads": threads, "unit": "s"}
             | figure.columns()
             | {"ratio": f"{figure.median / ours.median:.2f}", "accuracy": f"{accuracy:.4f}"}
+            | {"whole": f"{whole.median:.5g}", "whole_ratio": f"{against.median:.2f}"}
             | {"accuracies": " ".join(f"{result['accuracy']:.4f}" for result in results)}
             | {"reached": "yes" if reached else "no", "matrix_gflops": f"{rate:.0f}"}
         )

@@ -162,8 +162,7 @@ def _loop(session: Session, minutes: float | None, request: Request) -> Stopped:
             save(session, best=event.best)
             saved = now
         else:
-            steps = (len(state.history) and event.number) or event.number
-            watch.progress("train", steps, 0, f"epoch {event.epoch}/{recipe.epochs}")
+            watch.progress("train", event.number, 0, f"epoch {event.epoch}/{recipe.epochs}")
             if now - saved >= recipe.checkpoint_seconds:
                 save(session)
                 saved = now
