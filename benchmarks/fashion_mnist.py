@@ -1,7 +1,8 @@
 """How long does each library need for a given test accuracy on Fashion-MNIST?
 
 A side is one whole schedule, fixed beforehand; its figure is the accuracy on the test pictures
-after its last epoch, never the best on the way, and the mean over the seeds must reach the target.
+at its end, never the best of several looks at them (hubel ends with the weights that were best on
+validation), and the mean over the seeds must reach the target.
 hubel's schedules were chosen on validation pictures alone; of each peer the fastest in SCHEDULES
 that reached the target was taken, after one run of each on the test pictures themselves (--tries),
 which favours the peers. Seconds are those of training, from pictures in memory to the last weights,
