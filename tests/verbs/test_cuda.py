@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import hubel
-from hubel.data.augment import augmentation
+from hubel.data.augment.compose import augmentation
 from hubel.inference.answers import Answers
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -27,7 +27,7 @@ def test_answers_agree_with_the_processor() -> None:
 
 def test_augmentation_is_the_same() -> None:
     pixels = torch.rand(16, 3, 32, 32)
-    effect = augmentation(flip=True, crop=4, rotate=10, scale=0.1, shift=2)
+    effect = augmentation({"flip": 1, "crop": 4, "rotate": 10, "scale": 0.1, "shift": 2})
     assert effect is not None
     indices = np.arange(16)
     ours, theirs = effect(pixels, indices, 0, 1), effect(pixels.cuda(), indices, 0, 1)

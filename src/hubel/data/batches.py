@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hubel import draws
-from hubel.data.augment import Augmentation
+from hubel.data.augment.compose import Augmentation
 from hubel.mistakes import Failure, Mistake
 
 

@@ -82,6 +82,19 @@ class Recipe(BaseModel):
     rotate: float = Field(0.0, ge=0, le=180)  # degrees, either way
     scale: float = Field(0.0, ge=0, lt=1)  # relative, either way
     shift: float = Field(0.0, ge=0)  # pixels, either way
+    resized_crop: float = Field(0.0, ge=0, lt=1)  # share of the area that may be cut off
+    shear: float = Field(0.0, ge=0, lt=90)  # degrees along each axis, either way
+    perspective: float = Field(0.0, ge=0, lt=1)  # of half a side, for each corner
+    elastic: float = Field(0.0, ge=0)  # pixels of smooth random shifts
+    brightness: float = Field(0.0, ge=0)  # factors from 1 / (1 + it) to 1 + it
+    contrast: float = Field(0.0, ge=0)  # the same
+    saturation: float = Field(0.0, ge=0)  # the same
+    hue: float = Field(0.0, ge=0, le=180)  # degrees, either way
+    lighting: float = Field(0.0, ge=0)  # AlexNet's, in deviations of the data's colours (0.1)
+    greyscale: float = Field(0.0, ge=0, le=1)  # probability
+    trivial: float = Field(0.0, ge=0, le=1)  # probability of TrivialAugment's one change
+    blur: float = Field(0.0, ge=0)  # pixels of the largest deviation; half of the pictures
+    erase: float = Field(0.0, ge=0, le=1)  # probability
 
     seed: int = Field(0, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where hardware

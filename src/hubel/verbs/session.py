@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from hubel.data.augment import augmentation
+from hubel.data.augment.colour import principal
+from hubel.data.augment.compose import EFFECTS, augmentation
 from hubel.data.batches import Batches
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
@@ -104,11 +105,8 @@ def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches
         batch_size=len(images) if recipe.batch_size == "all" else recipe.batch_size,
         seed=recipe.seed,
         augment=augmentation(
-            flip=prepared.flip,
-            crop=recipe.crop,
-            rotate=recipe.rotate,
-            scale=recipe.scale,
-            shift=recipe.shift,
+            {name: float(getattr(recipe, name) or 0) for name in EFFECTS} | {"flip": prepared.flip},
+            axes=principal(prepared.train.images) if recipe.lighting else None,
         ),
         device=where,
         channels_last=recipe.channels_last,

@@ -1,0 +1,174 @@
+"""Pictures decoded once: rows of uint8 in one file for each geometry, known by their content.
+
+A store holds every picture that was ever asked for at one size and policy, whatever folder it lay
+in: row i of `rows` is the picture whose digest is line i of `index`. It only grows. Rows are
+written and synced before their lines, under a lock that the kernel drops with the process; what a
+killed process left behind the last whole line is overwritten by the next.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubel.home import home
+from hubel.pixels import Pixels, PixelSpec
+
+VERSION = 1  # of what decoding makes of a file: another one is another store
+MOST_BYTES = 20_000_000_000  # of all stores; HUBEL_CACHE_GB says otherwise, 0 keeps none
+ROWS, INDEX, LOCK = "rows", "index", "lock"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The decoded pictures of one geometry; `path` may not exist yet."""
+
+    path: Path
+    shape: tuple[int, int, int]  # of a row: (C, H, W)
+
+    @property
+    def row_bytes(self) -> int:
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def known(self) -> dict[str, int]:
+        """digest → row, of all rows that are whole; none where there is no store."""
+        try:
+            text = (self.path / INDEX).read_text(encoding="ascii")
+            rows = (self.path / ROWS).stat().st_size // self.row_bytes
+        except (OSError, UnicodeDecodeError):
+            return {}
+        lines = text.split("\n")[:-1][:rows]  # the last is empty, or half written
+        with contextlib.suppress(OSError):
+            os.utime(self.path)  # it was of use: evicted later than others
+        return {line: row for row, line in enumerate(lines)}
+
+    def rows(self) -> NDArray[np.uint8]:
+        """All rows, (N, C, H, W), mapped and not read. Raises OSError."""
+        count = (self.path / ROWS).stat().st_size // self.row_bytes
+        if count == 0:
+            return np.empty((0, *self.shape), np.uint8)
+        return np.memmap(self.path / ROWS, np.uint8, mode="r", shape=(count, *self.shape))
+
+    @contextmanager
+    def writing(self) -> Iterator["Writer"]:
+        """Add rows, alone: another process that writes here is waited for. Raises OSError."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with (self.path / ROWS).open("ab") as rows, (self.path / INDEX).open("ab") as index:
+                known = self.known()
+                whole = sum(len(digest) + 1 for digest in known)
+                rows.truncate(len(known) * self.row_bytes)
+                index.truncate(whole)
+                writer = Writer(self, rows.fileno(), index.fileno(), known)
+                try:
+                    yield writer
+                finally:
+                    writer.flush()
+        finally:
+            os.close(descriptor)
+
+
+class Writer:
+    """Rows on their way into a store; a batch of them is synced before their digests are told."""
+
+    BATCH = 64
+
+    def __init__(self, store: Store, rows: int, index: int, known: dict[str, int]) -> None:
+        self.known = known
+        self._store, self._rows, self._index = store, rows, index
+        self._waiting: list[tuple[str, bytes]] = []
+
+    def add(self, digest: str, picture: Pixels) -> None:
+        """A picture (H, W, C) of the store's geometry. Raises OSError: disk full, and the like."""
+        if digest in self.known:
+            return  # a copy of one that is there
+        self.known[digest] = len(self.known)
+        self._waiting.append((digest, picture.transpose(2, 0, 1).tobytes()))
+        if len(self._waiting) >= self.BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        _write(self._rows, b"".join(row for _, row in waiting))
+        os.fdatasync(self._rows)
+        _write(self._index, "".join(f"{digest}\n" for digest, _ in waiting).encode("ascii"))
+        os.fdatasync(self._index)
+
+
+def store(spec: PixelSpec, background: float) -> Store:
+    """The store of a geometry: all that decides what `decode` and `fit` make of a file."""
+    facts = [VERSION, spec.size, spec.channels, spec.resize, spec.crop_fraction, spec.background]
+    key = hashlib.sha256(json.dumps([*facts, background]).encode()).hexdigest()[:16]
+    height, width = spec.size
+    name = f"{height}x{width}-{key}"
+    return Store(home() / "pictures" / name, (spec.channels, height, width))
+
+
+def most_bytes() -> float:
+    """What all stores may take together. $HUBEL_CACHE_GB that is no number is not heard."""
+    with contextlib.suppress(ValueError):
+        return float(os.environ.get("HUBEL_CACHE_GB", "")) * 1e9
+    return MOST_BYTES
+
+
+def evict(keep: Store) -> list[str]:
+    """Remove the stores that were longest of no use, until the rest fits; the names of those gone.
+
+    `keep` stays. A store that another process has mapped stays readable for that process.
+    """
+    folder = keep.path.parent
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(OSError):
+            size = sum(file.stat().st_size for file in path.iterdir())
+            found.append((path.stat().st_mtime, path, size))
+    total = sum(size for _, _, size in found)
+    gone = []
+    for _, path, size in sorted(found):
+        if total <= most_bytes():
+            break
+        if path != keep.path and not _in_use(path):
+            shutil.rmtree(path, ignore_errors=True)
+            total -= size
+            gone.append(path.name)
+    return gone
+
+
+def consecutive(rows: Sequence[int]) -> bool:
+    """Whether rows follow each other, so that they are one slice."""
+    return all(b == a + 1 for a, b in zip(rows, rows[1:], strict=False))
+
+
+def _in_use(path: Path) -> bool:
+    """Whether some process is writing there."""
+    try:
+        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """All of the data: `os.write` may take a part, most of all where the disk gets full."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
