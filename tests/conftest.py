@@ -2,13 +2,21 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests keep (decoded pictures, batch sizes) is not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUBEL_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 class Answer(NamedTuple):

@@ -76,8 +76,7 @@ class Model(nn.Module):
         laid over the specification's background. Raises `hubel.pixels.Unreadable`.
         """
         spec = self.pixels
-        image = px.decode(picture, channels=spec.channels, background=spec.background, name=name)
-        array = px.fit(image, spec)
+        array = px.read(picture, spec, name=name)
         return torch.from_numpy(array).permute(2, 0, 1).contiguous().float().div_(255)
 
     def facts(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The baselines: the most frequent class, and linear support vector machines on features by hand."""
+"""The most frequent class, and linear support vector machines on features designed by hand."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Baseline:
 
 
 def baselines(train: Part, validation: Part, test: Part, *, seed: int = 0) -> Iterator[Baseline]:
-    """Each baseline in turn, trained on `train` (a stratified MOST of it), C chosen on `validation`.
+    """Each baseline in turn, trained on a stratified MOST of `train`, C chosen on `validation`.
 
     Without validation pictures C is the second of STRENGTHS.
     """

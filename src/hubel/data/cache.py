@@ -12,9 +12,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -59,53 +60,65 @@ class Store:
         return np.memmap(self.path / ROWS, np.uint8, mode="r", shape=(count, *self.shape))
 
     @contextmanager
-    def writing(self) -> Iterator["Writer"]:
-        """Add rows, alone: another process that writes here is waited for. Raises OSError."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with (self.path / ROWS).open("ab") as rows, (self.path / INDEX).open("ab") as index:
+    def writing(self) -> Iterator["Writer | None"]:
+        """Add rows, alone; None where another process does so, or nothing can be written."""
+        with contextlib.ExitStack() as held:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                lock = held.enter_context((self.path / LOCK).open("ab"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                rows = held.enter_context((self.path / ROWS).open("ab", buffering=0))
+                index = held.enter_context((self.path / INDEX).open("ab", buffering=0))
                 known = self.known()
-                whole = sum(len(digest) + 1 for digest in known)
                 rows.truncate(len(known) * self.row_bytes)
-                index.truncate(whole)
-                writer = Writer(self, rows.fileno(), index.fileno(), known)
-                try:
-                    yield writer
-                finally:
+                index.truncate(sum(len(digest) + 1 for digest in known))
+            except OSError:
+                writer = None
+            else:
+                writer = Writer(self, rows, index, known)
+            try:
+                yield writer
+            finally:
+                if writer is not None:
                     writer.flush()
-        finally:
-            os.close(descriptor)
 
 
 class Writer:
-    """Rows on their way into a store; a batch of them is synced before their digests are told."""
+    """Rows on their way into a store; a batch of them is synced before their digests are told.
+
+    wrong: why no more can be written, empty as long as they can.
+    """
 
     BATCH = 64
 
-    def __init__(self, store: Store, rows: int, index: int, known: dict[str, int]) -> None:
-        self.known = known
-        self._store, self._rows, self._index = store, rows, index
-        self._waiting: list[tuple[str, bytes]] = []
+    def __init__(self, store: Store, rows: FileIO, index: FileIO, known: dict[str, int]) -> None:
+        self.wrong = ""
+        self._known = known
+        self._most = most_bytes() // store.row_bytes  # rows
+        self._rows, self._index = rows, index
+        self._waiting: dict[str, bytes] = {}
 
     def add(self, digest: str, picture: Pixels) -> None:
-        """A picture (H, W, C) of the store's geometry. Raises OSError: disk full, and the like."""
-        if digest in self.known:
-            return  # a copy of one that is there
-        self.known[digest] = len(self.known)
-        self._waiting.append((digest, picture.transpose(2, 0, 1).tobytes()))
+        """A picture (H, W, C) of the store's geometry; a copy of one that is there is left out."""
+        there = len(self._known) + len(self._waiting)
+        if self.wrong or digest in self._known or digest in self._waiting or there >= self._most:
+            return
+        self._waiting[digest] = picture.transpose(2, 0, 1).tobytes()
         if len(self._waiting) >= self.BATCH:
             self.flush()
 
     def flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
+        waiting, self._waiting = self._waiting, {}
+        if self.wrong or not waiting:
             return
-        _write(self._rows, b"".join(row for _, row in waiting))
-        os.fdatasync(self._rows)
-        _write(self._index, "".join(f"{digest}\n" for digest, _ in waiting).encode("ascii"))
-        os.fdatasync(self._index)
+        try:
+            _write(self._rows, b"".join(waiting.values()))
+            _write(self._index, "".join(f"{digest}\n" for digest in waiting).encode("ascii"))
+        except OSError as wrong:
+            self.wrong = os.strerror(wrong.errno or 0)
+            return
+        for digest in waiting:
+            self._known[digest] = len(self._known)
 
 
 def store(spec: PixelSpec, background: float) -> Store:
@@ -147,28 +160,21 @@ def evict(keep: Store) -> list[str]:
     return gone
 
 
-def consecutive(rows: Sequence[int]) -> bool:
-    """Whether rows follow each other, so that they are one slice."""
-    return all(b == a + 1 for a, b in zip(rows, rows[1:], strict=False))
-
-
 def _in_use(path: Path) -> bool:
     """Whether some process is writing there."""
     try:
-        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (path / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    finally:
-        os.close(descriptor)
+    except OSError:
+        return False
     return False
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    """All of the data: `os.write` may take a part, most of all where the disk gets full."""
+def _write(file: FileIO, data: bytes) -> None:
+    """All of the data, down to the disk; a file may take a part of it where the disk gets full."""
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        view = view[file.write(view) :]
+    os.fdatasync(file.fileno())

@@ -1,10 +1,12 @@
 """All pictures of a split at one size, as uint8; what cannot be read is named, never dropped."""
 
+import hashlib
 import math
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubel import entrance
+from hubel.data import cache
 from hubel.data.ahead import ahead
 from hubel.data.processes import Killed, in_processes
 from hubel.data.samples import Arrays, Files, Samples
 from hubel.home import home
 from hubel.mistakes import Failure
-from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit
+from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit, read
 
 IN_MEMORY = 0.25  # of the usable memory: larger sets of pictures are kept in a mapped file
 
@@ -27,13 +30,14 @@ IN_MEMORY = 0.25  # of the usable memory: larger sets of pictures are kept in a 
 class Loaded:
     """images uint8 (N, C, H, W), labels int64 (N,), names; and what could not be read, with why.
 
-    N counts the readable pictures only.
+    N counts the readable pictures only. notices: what the user should hear.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     unreadable: tuple[tuple[str, str], ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def load(
@@ -68,9 +72,10 @@ def load(
     good = np.ones(len(samples), bool)
     filled = 0
     unreadable: list[tuple[str, str]] = []
+    told: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
-        for i, found in enumerate(_decoded(samples, spec, workers)):
+        for i, found in enumerate(_decoded(samples, spec, workers, told)):
             if isinstance(found, Unreadable):
                 good[i] = False
                 unreadable.append((samples.names[i], found.reason))
@@ -84,7 +89,7 @@ def load(
     _check(samples, good, unreadable, max_unreadable)
     kept = np.flatnonzero(good)
     names = tuple(samples.names[i] for i in kept.tolist())
-    return Loaded(images[:filled], samples.labels[kept], names, tuple(unreadable))
+    return Loaded(images[:filled], samples.labels[kept], names, tuple(unreadable), tuple(told))
 
 
 def room(shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -128,14 +133,50 @@ def _check(
         raise Failure(f"No picture of {', '.join(gone)} can be read: {listed}{more}.")
 
 
-def _decoded(samples: Samples, spec: PixelSpec, workers: int) -> Iterator[Pixels | Unreadable]:
-    """Each picture in order, or why it is none."""
+def _decoded(
+    samples: Samples, spec: PixelSpec, workers: int, told: list[str]
+) -> Iterator[Pixels | Unreadable]:
+    """Each picture in order, or why it is none; what the user should hear is added to `told`."""
     if isinstance(samples, Files):
-        one = partial(_from_file, spec=spec, background=samples.background)
-        items: list[tuple[Path, str]] = list(zip(samples.paths, samples.names, strict=True))
-    else:
-        yield from (fit(_converted(samples.image(i), spec), spec) for i in range(len(samples)))
-        return
+        return _from_files(samples, spec, workers, told)
+    return (fit(_converted(samples.image(i), spec), spec) for i in range(len(samples)))
+
+
+def _from_files(
+    samples: Files, spec: PixelSpec, workers: int, told: list[str]
+) -> Iterator[Pixels | Unreadable]:
+    """From the store where a picture is known, else decoded now and added to it."""
+    store = cache.store(spec, samples.background)
+    known = store.known() if cache.most_bytes() else {}
+    rows = store.rows() if known else None
+    keys: list[str] = []
+    if known:
+        keys = list(ahead(partial(_key, samples), range(len(samples))))
+    missing = [i for i in range(len(samples)) if not known or keys[i] not in known]
+    decoded = _decode(samples, missing, spec, workers)
+    with store.writing() if missing and cache.most_bytes() else nullcontext() as writer:
+        for i in range(len(samples)):
+            if rows is not None and keys[i] in known:
+                yield rows[known[keys[i]]].transpose(1, 2, 0)
+                continue
+            key, picture = next(decoded)
+            if samples.hashed and key:
+                samples.digests[samples.paths[i]] = key
+            if writer is not None and key and not isinstance(picture, Unreadable):
+                writer.add(key, picture)
+            yield picture
+    if writer is not None and writer.wrong:
+        told.append(f"The decoded pictures could not all be kept for next time: {writer.wrong}.")
+    if missing:
+        cache.evict(store)
+
+
+def _decode(
+    samples: Files, chosen: Sequence[int], spec: PixelSpec, workers: int
+) -> Iterator[tuple[str, Pixels | Unreadable]]:
+    """(key of what was read, the picture) of the chosen samples, in their order."""
+    one = partial(_from_file, spec=spec, background=samples.background, hashed=samples.hashed)
+    items = [(samples.paths[i], samples.names[i]) for i in chosen]
     if not workers:
         yield from ahead(one, items)
         return
@@ -149,13 +190,45 @@ def _decoded(samples: Samples, spec: PixelSpec, workers: int) -> Iterator[Pixels
 
 
 def _from_file(
-    item: tuple[Path, str], *, spec: PixelSpec, background: float
-) -> Pixels | Unreadable:
+    item: tuple[Path, str], *, spec: PixelSpec, background: float, hashed: bool
+) -> tuple[str, Pixels | Unreadable]:
+    """The key under which a picture may be kept, "" for one that may not, and the picture."""
     path, name = item
     try:
-        return fit(decode(path, channels=spec.channels, background=background, name=name), spec)
+        before = _identity(path)
+        with path.open("rb") as file:  # read once: what is decoded is what the digest is of
+            content = file.read() if hashed else None
+        picture = read(content or path, spec, background=background, name=name)
+        if content:
+            return hashlib.sha256(content).hexdigest(), picture
+        return before if before == _identity(path) else "", picture
+    except Unreadable as wrong:
+        return "", wrong
+    except OSError:
+        return "", _refused(path, spec, name)
+
+
+def _refused(path: Path, spec: PixelSpec, name: str) -> Unreadable:
+    """Why a file cannot even be opened, in the words of `decode`."""
+    try:
+        read(path, spec, name=name)
     except Unreadable as wrong:
         return wrong
+    return Unreadable(name, "it could not be opened a moment ago")
+
+
+def _key(samples: Files, i: int) -> str:
+    return samples.digest(i) if samples.hashed else _identity(samples.paths[i])
+
+
+def _identity(path: Path) -> str:
+    """A file's place, size and time, as a key: for folders too large to be read twice."""
+    try:
+        about = path.stat()
+    except OSError:
+        return ""
+    text = f"{path.resolve()}\0{about.st_size}\0{about.st_mtime_ns}"
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
 def _converted(image: Pixels, spec: PixelSpec) -> Pixels:

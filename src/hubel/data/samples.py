@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -71,7 +71,10 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Files:
-    """Samples on disk; transparency is laid over the background when they are decoded."""
+    """Samples on disk; transparency is laid over the background when they are decoded.
+
+    digests: SHA-256 of the files read so far, by path; shared with every subset.
+    """
 
     paths: Sequence[Path]
     labels: NDArray[np.int64]
@@ -80,6 +83,7 @@ class Files:
     background: float = 1.0
     hashed: bool = True
     image_shape: tuple[int, int, int] | None = None
+    digests: dict[Path, str] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -88,14 +92,12 @@ class Files:
         return decode(self.paths[i], background=self.background, name=self.names[i])
 
     def digest(self, i: int) -> str:
-        try:
-            if self.hashed:
-                with self.paths[i].open("rb") as file:
-                    return hashlib.file_digest(file, "sha256").hexdigest()
-            about = self.paths[i].stat()
-            return f"{about.st_size} bytes, {about.st_mtime_ns}"
-        except OSError as wrong:
-            return f"unreadable ({os.strerror(wrong.errno or 0)})"
+        path = self.paths[i]
+        if not self.hashed:
+            return digest(path, hashed=False)
+        if path not in self.digests:
+            self.digests[path] = digest(path, hashed=True)
+        return self.digests[path]
 
     def subset(self, chosen: NDArray[np.int64]) -> Self:
         picked = chosen.tolist()
@@ -105,6 +107,18 @@ class Files:
             labels=self.labels[chosen],
             names=[self.names[i] for i in picked],
         )
+
+
+def digest(path: Path, *, hashed: bool) -> str:
+    """SHA-256 of a file's content, or its size and time; or why it has neither."""
+    try:
+        if hashed:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        about = path.stat()
+        return f"{about.st_size} bytes, {about.st_mtime_ns}"
+    except OSError as wrong:
+        return f"unreadable ({os.strerror(wrong.errno or 0)})"
 
 
 @dataclass(frozen=True)

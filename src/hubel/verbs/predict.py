@@ -15,7 +15,7 @@ from hubel.data.ahead import ahead
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
-from hubel.pixels import SUFFIXES, Picture, Pixels, PixelSpec, Unreadable, decode, fit, written
+from hubel.pixels import SUFFIXES, Picture, Pixels, PixelSpec, Unreadable, read, written
 from hubel.verbs import machine
 from hubel.verbs.load import load
 from hubel.verbs.watch import Watch
@@ -69,8 +69,8 @@ def predict(
     with machine.threads(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
         answers = Answers(classifier, expected=len(pictures), batch_size=batch_size, device=where)
-        read = partial(_read, spec=classifier.pixels)
-        for i, found in enumerate(ahead(read, pictures)):
+        one = partial(_read, spec=classifier.pixels)
+        for i, found in enumerate(ahead(one, pictures)):
             if isinstance(found, Unreadable):
                 errors[i] = found.reason
             else:
@@ -87,8 +87,7 @@ def _read(picture: tuple[str, Picture], *, spec: PixelSpec) -> Pixels | Unreadab
     """The picture at the model's size, or why it is none."""
     name, content = picture
     try:
-        image = decode(content, channels=spec.channels, background=spec.background, name=name)
-        return fit(image, spec)
+        return read(content, spec, name=name)
     except Unreadable as wrong:
         return wrong
 

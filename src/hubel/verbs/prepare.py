@@ -83,7 +83,7 @@ def decode(
         progress=lambda done, total: watch.progress("decode", done, total, name),
         each=each,
     )
-    for sentence in skipped(loaded, name):
+    for sentence in (*skipped(loaded, name), *loaded.notices):
         watch.notice(sentence)
     return loaded
 
