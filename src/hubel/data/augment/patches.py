@@ -16,18 +16,19 @@ def blurred(
     deviation = torch.where(
         happens(draw, "blur", probability), between(draw, "blur deviation", least, most), least
     )
-    return gaussian(pixels, deviation)
+    return gaussian(pixels, deviation, radius=math.ceil(3 * most))
 
 
-def gaussian(pixels: Tensor, deviation: Tensor) -> Tensor:
+def gaussian(pixels: Tensor, deviation: Tensor, *, radius: int) -> Tensor:
     """Each picture through a Gaussian of its own deviation (N,), above 0, in pixels.
 
-    Rows, then columns; the border is mirrored; a kernel ends at three of the largest deviation.
+    Rows, then columns; the border is mirrored; the kernel ends at `radius` pixels, which three of
+    the largest deviation make good, and at the picture's side.
     """
     n, channels, height, width = pixels.shape
     if n == 0:
         return pixels
-    radius = min(math.ceil(3 * deviation.max().item()), height - 1, width - 1)
+    radius = min(radius, height - 1, width - 1)
     if radius == 0:
         return pixels
     steps = torch.arange(-radius, radius + 1)
