@@ -1,5 +1,7 @@
 """Features designed by hand: pictures uint8 (N, C, H, W) → float32 (N, D)."""
 
+import math
+
 import numpy as np
 import skimage.feature
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ BINS = 8  # of a colour histogram, along each channel
 
 def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Every value, in [0, 1]."""
-    return images.reshape(len(images), -1).astype(np.float32) / 255
+    return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32) / 255
 
 
 def hog(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -45,7 +47,7 @@ def colours(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     n, channels = images.shape[:2]
     levels = (images.astype(np.int64) * BINS) // 256
     weights = BINS ** np.arange(channels)
-    index = np.tensordot(levels, weights, (1, 0)).reshape(n, -1)
+    index = np.tensordot(levels, weights, (1, 0)).reshape(n, math.prod(images.shape[2:]))
     size = BINS**channels
     counts = np.zeros((n, size), np.float32)
     for row, values in zip(counts, index, strict=True):

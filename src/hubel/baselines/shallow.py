@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
@@ -58,15 +58,17 @@ def baselines(train: Part, validation: Part, test: Part, *, seed: int = 0) -> It
         if extract is features.colours and train.images.shape[1] == 1:
             continue  # of grey pictures it is a histogram of brightness: no colour to speak of
         inside = extract(train.images)
-        strength = _best(inside, train.labels, extract(validation.images), validation.labels)
-        machine = _machine(strength).fit(inside, train.labels)
+        outside = extract(validation.images)
+        strength = _best(inside, train.labels, outside, validation.labels, seed)
+        machine = _machine(strength, seed).fit(inside, train.labels)
         answers = machine.predict(extract(test.images)) if len(test.labels) else np.empty(0)
         yield Baseline(name, answers.astype(np.int64), len(train.labels), strength)
 
 
-def _machine(strength: float) -> "make_pipeline":  # type: ignore[valid-type]
+def _machine(strength: float, seed: int) -> Pipeline:
     return make_pipeline(
-        StandardScaler(), LinearSVC(C=strength, class_weight="balanced", dual="auto", max_iter=2000)
+        StandardScaler(),
+        LinearSVC(C=strength, class_weight="balanced", max_iter=5000, random_state=seed),
     )
 
 
@@ -75,12 +77,13 @@ def _best(
     labels: NDArray[np.int64],
     outside: NDArray[np.float32],
     their_labels: NDArray[np.int64],
+    seed: int,
 ) -> float:
     """The strength with the most right answers on pictures outside; of equals the smallest."""
     if not len(their_labels):
         return STRENGTHS[1]
     right = [
-        float((_machine(c).fit(inside, labels).predict(outside) == their_labels).mean())
+        float((_machine(c, seed).fit(inside, labels).predict(outside) == their_labels).mean())
         for c in STRENGTHS
     ]
     return STRENGTHS[int(np.argmax(right))]
