@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hubel import draws
 from hubel.data.augment.compose import Augmentation
+from hubel.data.augment.mixing import Mixing
 from hubel.mistakes import Failure, Mistake
 
 
@@ -26,6 +27,7 @@ class Batches:
         batch_size: int,
         seed: int,
         augment: Augmentation | None = None,
+        mix: Mixing | None = None,
         device: torch.device | str = "cpu",
         channels_last: bool = False,
     ) -> None:
@@ -34,7 +36,7 @@ class Batches:
         if len(images) == 0:
             raise Failure("There are no pictures to train on.")
         self._images, self._labels = images, labels
-        self._seed, self._augment = seed, augment
+        self._seed, self._augment, self._mix = seed, augment, mix
         self._device = torch.device(device)
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         n = len(images)
@@ -48,7 +50,10 @@ class Batches:
         return len(self._bounds) - 1
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """(pixels float32 (n, C, H, W), labels (n,)) of the epoch's steps from `start` on."""
+        """(pixels float32 (n, C, H, W), labels (n,)) of the epoch's steps from `start` on.
+
+        Where pictures are mixed, the labels are shares of the classes, float32 (n, K).
+        """
         order = torch.from_numpy(draws.order(self._seed, epoch, len(self._images)))
         for step in range(start, len(self)):
             chosen = order[self._bounds[step] : self._bounds[step + 1]]
@@ -61,4 +66,6 @@ class Batches:
             pixels = images.float().div_(255)
             if self._augment is not None:
                 pixels = self._augment(pixels, chosen.numpy(), self._seed, epoch)
+            if self._mix is not None:
+                pixels, labels = self._mix(pixels, labels, chosen.numpy(), self._seed, epoch)
             yield pixels.contiguous(memory_format=self._layout), labels

@@ -21,13 +21,15 @@ def cross_entropy(
     """Softmax cross-entropy: −ln of the probability of the right class, in nats.
 
     smoothing: the share of the target spread over all classes (Szegedy et al. 2016, section 7).
-    weights (K,): one for each class; the mean is then weighted, too.
+    weights (K,): one for each class; the mean is then weighted, too. labels may be shares of the
+    classes instead, (N, K), as of pictures that were mixed.
 
     >>> scores = torch.tensor([[3.2, 5.1, -1.7]])
     >>> round(float(cross_entropy(scores, torch.tensor([0]))), 2)
     2.04
     """
-    _check(logits, labels)
+    if not (labels.is_floating_point() and labels.shape == logits.shape):
+        _check(logits, labels)
     if not 0 <= smoothing <= 1:
         raise Mistake(f"Smoothing is a share, from 0 to 1, not {smoothing}.")
     if weights is not None and weights.shape != logits.shape[1:]:

@@ -95,6 +95,8 @@ class Recipe(BaseModel):
     trivial: float = Field(0.0, ge=0, le=1)  # probability of TrivialAugment's one change
     blur: float = Field(0.0, ge=0)  # pixels of the largest deviation; half of the pictures
     erase: float = Field(0.0, ge=0, le=1)  # probability
+    mixup: float = Field(0.0, ge=0)  # α of two pictures mixed: 0.2 mildly, 1 evenly
+    cutmix: float = Field(0.0, ge=0)  # α of a box from another picture: 1
 
     seed: int = Field(0, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where hardware
@@ -135,9 +137,12 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _together(self) -> "Recipe":
         balanced = self.class_weights == "balanced"
-        if (self.smoothing or balanced) and self.loss != "cross-entropy":
+        if (self.smoothing or balanced or self.mixup or self.cutmix) and (
+            self.loss != "cross-entropy"
+        ):
             raise ValueError(
-                f"Smoothing and class weights are for the loss cross-entropy, not for {self.loss}"
+                "Smoothing, class weights and mixed pictures are for the loss cross-entropy, not "
+                f"for {self.loss}"
             )
         if self.nesterov and not self.momentum and self.optimiser in ("sgd", "muon"):
             raise ValueError("Nesterov needs momentum above 0: set nesterov=false or momentum")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hubel.data.augment.colour import principal
 from hubel.data.augment.compose import EFFECTS, augmentation
+from hubel.data.augment.mixing import mixing
 from hubel.data.batches import Batches
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
@@ -107,6 +108,9 @@ def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches
         augment=augmentation(
             {name: float(getattr(recipe, name) or 0) for name in EFFECTS} | {"flip": prepared.flip},
             axes=principal(prepared.train.images) if recipe.lighting else None,
+        ),
+        mix=mixing(
+            mixup=recipe.mixup, cutmix=recipe.cutmix, classes=len(prepared.splits.train.classes)
         ),
         device=where,
         channels_last=recipe.channels_last,

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hubel.data.augment.compose import drawn
-from hubel.data.augment.drawing import Draw
+from hubel.data.augment.drawing import Draw, drawn
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hubel.data.augment import geometry
 from hubel.data.augment.colour import principal
-from hubel.data.augment.compose import EFFECTS, augmentation, drawn
+from hubel.data.augment.compose import EFFECTS, augmentation
+from hubel.data.augment.drawing import drawn
 from hubel.data.augment.trivial import KINDS, trivial
 
 SMALL = {name: min(effect.shown, 5) for name, effect in EFFECTS.items()}

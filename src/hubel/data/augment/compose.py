@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hubel import draws
 from hubel.data.augment import colour, geometry, moves, patches
-from hubel.data.augment.drawing import Draw, around, factor
+from hubel.data.augment.drawing import Draw, around, drawn, factor
 from hubel.data.augment.trivial import trivial
 
 Kind = Literal["pixels", "place", "tint"]
@@ -121,11 +120,6 @@ EFFECTS: dict[str, Effect] = {
         lambda pixels, draw, v: patches.erased(pixels, draw, probability=v),
     ),
 }  # fmt: skip
-
-
-def drawn(indices: NDArray[np.int64], seed: int, epoch: int) -> Draw:
-    """The draws of these samples in this epoch."""
-    return lambda stream: torch.from_numpy(draws.uniform(seed, epoch, indices, stream))
 
 
 def augmentation(

@@ -2,12 +2,21 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from hubel import draws
 
 # Name of a stream → float64 (N,) in [0, 1), on the CPU: what follows from it (a matrix, a box) is
 # worked out there too, so that every device is given the same.
 Draw = Callable[[str], Tensor]
+
+
+def drawn(indices: NDArray[np.int64], seed: int, epoch: int) -> Draw:
+    """The draws of these samples in this epoch."""
+    return lambda stream: torch.from_numpy(draws.uniform(seed, epoch, indices, stream))
 
 
 def between(draw: Draw, stream: str, low: float, high: float) -> Tensor:

@@ -2,16 +2,38 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from scipy.special import betaincinv
 from torch import Tensor
 
-from hubel.data.augment.drawing import Draw
+from hubel.data.augment.drawing import Draw, drawn
 from hubel.data.augment.patches import boxes
 
-# pixels (N, C, H, W), labels (N,) → pixels, and shares of the classes (N, K)
-Mixing = Callable[[Tensor, Tensor, Draw], tuple[Tensor, Tensor]]
+# pixels (N, C, H, W), labels (N,), the samples' indices, seed, epoch → pixels, and shares of the
+# classes (N, K)
+Mixing = Callable[[Tensor, Tensor, NDArray[np.int64], int, int], tuple[Tensor, Tensor]]
+
+
+def mixing(*, mixup: float = 0.0, cutmix: float = 0.0, classes: int) -> Mixing | None:
+    """Each batch mixed in the way whose α is above 0; of two one is drawn for the batch."""
+    ways = [(_mixup, mixup), (_cutmix, cutmix)]
+    ways = [(way, alpha) for way, alpha in ways if alpha]
+    if not ways:
+        return None
+
+    def mix(
+        pixels: Tensor, labels: Tensor, indices: NDArray[np.int64], seed: int, epoch: int
+    ) -> tuple[Tensor, Tensor]:
+        draw = drawn(indices, seed, epoch)
+        if len(labels) == 0:
+            return pixels, shares(labels, pixels.new_empty(0), classes)
+        way, alpha = ways[int(draw("way")[0] * len(ways))]
+        return way(pixels, labels, draw, alpha=alpha, classes=classes)
+
+    return mix
 
 
 def mixup(
@@ -47,6 +69,9 @@ def cutmix(
     mixed = torch.where(inside.unsqueeze(1), pixels.roll(1, 0), pixels)
     share = 1 - inside.flatten(1).to(pixels.dtype).mean(1)
     return mixed, shares(labels, share, classes)
+
+
+_mixup, _cutmix = mixup, cutmix  # the settings of `mixing` carry the ways' own names
 
 
 def beta(draws: Tensor, alpha: float) -> Tensor:
