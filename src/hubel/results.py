@@ -1,6 +1,6 @@
 """What an evaluation says: plain records that verbs return and reports show. No torch in here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,3 +47,59 @@ class Evaluation:
             "confusion": self.confusion.tolist(),
         }
         return {**vars(self), **lists}
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Two pictures of the data that are one: equal, or mirrored, cropped, resized or compressed.
+
+    likeness: the correlation of their fine detail, 1 where they are equal pixel by pixel.
+    """
+
+    names: tuple[str, str]
+    splits: tuple[str, str]
+    classes: tuple[str, str]
+    equal: bool
+    mirrored: bool
+    likeness: float
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Two classes: the share of their pictures whose nearest other picture is of the other one.
+
+    names: two such neighbours, as an example.
+    """
+
+    classes: tuple[str, str]
+    share: float
+    names: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is in a data set or a folder.
+
+    counts: split → class → pictures. looked_at: how many were opened. sizes, balance: phrases;
+    formats: name → files; megabytes of all files, None where there are none. unreadable: name →
+    reason. copies, alike: see there, the likest first; None where they were not looked for. blank:
+    pictures of one colour all over. notices: sentences that a reader must not miss.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]]
+    looked_at: int
+    sizes: str
+    formats: Mapping[str, int]
+    megabytes: float | None
+    balance: str
+    unreadable: Mapping[str, str]
+    copies: Sequence[Copies] | None
+    alike: Sequence[Alike] | None
+    blank: Sequence[str]
+    notices: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `hubel data show --json` prints it: JSON values only."""
+        return asdict(self)

@@ -12,7 +12,8 @@ BINS = 8  # of a colour histogram, along each channel
 
 def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Every value, in [0, 1]."""
-    return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32) / 255
+    flat = images.reshape(len(images), math.prod(images.shape[1:]))
+    return np.divide(flat, 255, dtype=np.float32)
 
 
 def hog(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -53,4 +54,5 @@ def colours(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     for row, values in zip(counts, index, strict=True):
         row[:] = np.bincount(values, minlength=size)
     total = counts.sum(1, keepdims=True)
-    return np.sqrt(counts / np.maximum(total, 1))
+    shares: NDArray[np.float32] = np.sqrt(counts / np.maximum(total, 1))
+    return shares

@@ -1,12 +1,18 @@
 """hubel data list | show | get"""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.options import Json
+from hubel.cli.options import Json, Workers
+
+if TYPE_CHECKING:
+    from hubel.results import Inspection
+
+MOST = 10  # pairs and files that are listed; the page and the JSON have them all
 
 app = typer.Typer(help="The data sets at hand, and what is in a folder.", no_args_is_help=True)
 
@@ -36,37 +42,80 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def show(
     data: Annotated[str, typer.Argument(metavar="NAME|DIR", help="A data set or a folder.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the contact sheet goes.")] = Path(
-        "contact-sheet.png"
-    ),
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Draw every change that training can make to them.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where the page and sheets go  [default: NAME-inspection]"
+        ),
+    ] = None,
+    workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
-    """Counts, sizes and balance of a data set or folder, and a contact sheet.
+    """Look a data set or folder through: counts, sizes, copies, classes that look alike.
 
-    Example:
+    Prints a summary, and writes inspection.html and contact-sheet.png. With --augment it writes
+    augmentation.png alone: each change to training pictures, beside the picture as it is.
 
+    \b
+    Examples:
       hubel data show photos/
+      hubel data show photos/ --augment
     """
     from hubel.cli.progress import watching
-    from hubel.cli.tables import table
-    from hubel.verbs.data import show_data
+
+    if augment:
+        from hubel.verbs.augment import augment_sheet
+
+        sheet = augment_sheet(data, out=out)
+        print(json.dumps({"sheet": str(sheet)}, ensure_ascii=False) if as_json else sheet)
+        return
+    from hubel.verbs.inspection import inspect
 
     with watching() as watch:
-        found = show_data(data, sheet=out, watch=watch)
+        shown = inspect(data, out=out, workers=workers, watch=watch)
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        facts = shown.found.as_json() | {"page": str(shown.page), "sheet": str(shown.sheet)}
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
         return
-    splits = list(found["splits"])
-    rows = [(name, *(str(found["splits"][s][name]) for s in splits)) for name in found["classes"]]
-    total = ("all", *(str(sum(found["splits"][s].values())) for s in splits))
-    print(table(("class", *splits), [*rows, total]))
-    print(f"\nSizes    {found['sizes']}")
-    print(f"Balance  {found['balance']}")
-    if found["unreadable"]:
-        print(f"Unreadable, of those looked at: {len(found['unreadable'])}")
-        for name, reason in found["unreadable"].items():
-            print(f"  {name}: {reason}")
-    print(f"Sheet    {found['sheet']}")
+    for line in _lines(shown.found):
+        print(line)
+    print(f"Page     {shown.page}")
+    print(f"Sheet    {shown.sheet}")
+
+
+def _lines(found: "Inspection") -> Iterator[str]:
+    """What was found, for a terminal."""
+    from hubel.cli.tables import table
+    from hubel.report.drawing import legible
+
+    splits = list(found.counts)
+    rows = [(name, *(str(found.counts[s][name]) for s in splits)) for name in found.classes]
+    total = ("all", *(str(sum(found.counts[s].values())) for s in splits))
+    yield table(("class", *splits), [*rows, total])
+    yield ""
+    yield f"Sizes    {found.sizes}"
+    if found.formats:
+        yield f"Formats  {', '.join(f'{n} × {name}' for name, n in found.formats.items())}"
+    yield f"Balance  {legible(found.balance)}"
+    for notice in found.notices:
+        yield f"Note     {legible(notice)}"
+    if found.copies:
+        yield f"Copies   {len(found.copies)} pair(s) of (nearly) the same picture"
+        for pair in found.copies[:MOST]:
+            how = "is" if pair.equal else "is, mirrored," if pair.mirrored else "is nearly"
+            yield f"  {legible(pair.names[0])} {how} {legible(pair.names[1])}"
+    elif found.copies is not None:
+        yield "Copies   none"
+    for two in found.alike or ():
+        a, b = map(legible, two.classes)
+        yield f"Alike    {a} and {b}: {two.share:.0%} have their nearest picture in the other class"
+    if found.unreadable:
+        yield f"Unreadable  {len(found.unreadable)} of {found.looked_at}"
+        for name, reason in list(found.unreadable.items())[:MOST]:
+            yield f"  {legible(name)}: {reason}"
 
 
 @app.command()

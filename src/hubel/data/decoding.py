@@ -30,12 +30,14 @@ IN_MEMORY = 0.25  # of the usable memory: larger sets of pictures are kept in a 
 class Loaded:
     """images uint8 (N, C, H, W), labels int64 (N,), names; and what could not be read, with why.
 
-    N counts the readable pictures only. notices: what the user should hear.
+    N counts the readable pictures only; kept (N,): which of the samples they are. notices: what the
+    user should hear.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     names: tuple[str, ...]
+    kept: NDArray[np.int64]
     unreadable: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -45,7 +47,7 @@ def load(
     spec: PixelSpec,
     *,
     workers: int = 0,
-    max_unreadable: float = 0.05,
+    max_unreadable: float | None = 0.05,
     progress: Callable[[int, int], None] | None = None,
     each: Callable[[NDArray[np.uint8]], None] | None = None,
 ) -> Loaded:
@@ -55,7 +57,7 @@ def load(
     each: called with the readable pictures (n, C, H, W) in their order, as they come; what it does
     overlaps with the decoding of the next ones.
     Raises Failure when more than the share max_unreadable (and more than one) cannot be read, when
-    a class is left without pictures, or when a worker is killed.
+    a class is left without pictures (None: neither matters), or when a worker is killed.
     """
     height, width = spec.size
     whole = spec.resize != "crop" or spec.crop_fraction == 1  # else `fit` cuts, whatever the size
@@ -67,7 +69,7 @@ def load(
         images = np.ascontiguousarray(samples.images.transpose(0, 3, 1, 2))
         if each is not None:
             each(images)
-        return Loaded(images, samples.labels, tuple(samples.names))
+        return Loaded(images, samples.labels, tuple(samples.names), np.arange(len(samples)))
     images = room((len(samples), spec.channels, height, width))
     good = np.ones(len(samples), bool)
     filled = 0
@@ -86,10 +88,13 @@ def load(
                     each(images[filled - 1 : filled])
             if progress is not None:
                 progress(i + 1, len(samples))
-    _check(samples, good, unreadable, max_unreadable)
+    if max_unreadable is not None:
+        _check(samples, good, unreadable, max_unreadable)
     kept = np.flatnonzero(good)
     names = tuple(samples.names[i] for i in kept.tolist())
-    return Loaded(images[:filled], samples.labels[kept], names, tuple(unreadable), tuple(told))
+    return Loaded(
+        images[:filled], samples.labels[kept], names, kept, tuple(unreadable), tuple(told)
+    )
 
 
 def room(shape: tuple[int, ...]) -> NDArray[np.uint8]:

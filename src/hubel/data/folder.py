@@ -3,10 +3,11 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hubel.data.samples import MOST_HASHED, Files, Splits, stratified
 from hubel.mistakes import Failure, Mistake
@@ -17,18 +18,32 @@ NAMES = {
     "validation": ("validation", "val", "valid", "dev"),
     "test": ("test", "testing"),
 }
+# (all pictures, name of a part → its share, seed) → the indices of each part, and of "train"
+Divide = Callable[[Files, Mapping[str, float], int], dict[str, NDArray[np.int64]]]
 USUAL = 0.15  # share of a split that nobody spoke of
 # What operating systems leave behind; names that begin with a dot are hidden anyway.
 LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
 
-def splits(folder: Path, *, validation: float | None, test: float | None, seed: int) -> Splits:
+def by_class(files: Files, shares: Mapping[str, float], seed: int) -> dict[str, NDArray[np.int64]]:
+    """The usual `Divide`: drawn, with the same shares of every class."""
+    return stratified(files.labels, shares, seed=seed, classes=files.classes)
+
+
+def splits(
+    folder: Path,
+    *,
+    validation: float | None,
+    test: float | None,
+    seed: int,
+    divide: Divide = by_class,
+) -> Splits:
     """The splits of a folder, by their usual names in any case; what is missing is split off.
 
     Shares that are None: 0.15 each of a folder of classes; of a folder with a train split 0.15 for
-    validation, and nothing for a test that its owner left out. Hidden names are ignored, files at
-    any depth below a class belong to it, and a symbolic link is followed once. Classes are in
-    natural order: 2 before 10. Raises Failure for an empty class, a single class, or classes that
+    validation, and nothing for a test that its owner left out. divide: how. Hidden names are
+    ignored, files at any depth below a class belong to it, and a symbolic link is followed once.
+    Classes are in natural order: 2 before 10. Raises Failure for an empty class, a single class, or classes that
     differ between splits, each with the names.
     """
     found = {name: _split_folder(folder, name) for name in NAMES}
@@ -38,7 +53,7 @@ def splits(folder: Path, *, validation: float | None, test: float | None, seed: 
             raise Failure(
                 f"{folder} has {there}/ but no train/: name the training pictures' folder train."
             )
-        return _split_here(folder, validation, test, seed)
+        return _split_here(folder, validation, test, seed, divide)
     notices = [
         f"Using {path.name}/ as the {name} split."
         for name, path in found.items()
@@ -66,7 +81,7 @@ def splits(folder: Path, *, validation: float | None, test: float | None, seed: 
         else:
             _same_classes(classes, _classes(path), path.relative_to(folder))
             parts[name] = _files(path, classes, folder)
-    parts = _held_out(_files(train, classes, folder), shares, seed) | parts
+    parts = _held_out(_files(train, classes, folder), shares, seed, divide) | parts
     return Splits(parts["train"], parts["validation"], parts["test"], tuple(notices))
 
 
@@ -87,22 +102,26 @@ def whole(folder: Path) -> Files:
     return _files(folder, classes, folder)
 
 
-def _split_here(folder: Path, validation: float | None, test: float | None, seed: int) -> Splits:
+def _split_here(
+    folder: Path, validation: float | None, test: float | None, seed: int, divide: Divide
+) -> Splits:
     shares = {
         "validation": USUAL if validation is None else validation,
         "test": USUAL if test is None else test,
     }
-    parts = _held_out(whole(folder), shares, seed)
+    parts = _held_out(whole(folder), shares, seed, divide)
     notices = tuple(_left_out(folder))
     return Splits(parts["train"], parts["validation"], parts["test"], notices)
 
 
-def _held_out(everything: Files, shares: Mapping[str, float], seed: int) -> dict[str, Files]:
+def _held_out(
+    everything: Files, shares: Mapping[str, float], seed: int, divide: Divide
+) -> dict[str, Files]:
     """The pictures in parts by their shares; what is left is "train"."""
     if sum(shares.values()) >= 1:
         asked = " and ".join(f"--{name} {share:g}" for name, share in shares.items())
         raise Mistake(f"{asked} leave nothing to train on: together they must be below 1.")
-    chosen = stratified(everything.labels, shares, seed=seed, classes=everything.classes)
+    chosen = divide(everything, shares, seed)
     return {name: everything.subset(indices) for name, indices in chosen.items()}
 
 

@@ -135,30 +135,62 @@ class Splits:
 
 
 def stratified(
-    labels: NDArray[np.int64], shares: Mapping[str, float], *, seed: int, classes: Sequence[str]
+    labels: NDArray[np.int64],
+    shares: Mapping[str, float],
+    *,
+    seed: int,
+    classes: Sequence[str],
+    groups: NDArray[np.int64] | None = None,
 ) -> dict[str, NDArray[np.int64]]:
     """Indices of a random split in which every class has the same shares, as nearly as can be.
 
     shares: name → share of each class, rounded, at least one sample where the share is above 0;
-    what is left is "train". Raises Failure for a class with too few samples.
+    what is left is "train". groups (N,): samples with the same number stay together, in the class
+    of the first of them. Raises Failure for a class with too few samples.
     """
+    together = np.arange(len(labels)) if groups is None else groups
+    # each group by its first sample, whose class it counts for
+    _, first, group = np.unique(together, return_index=True, return_inverse=True)
+    sizes = np.bincount(group)
     parts: dict[str, list[NDArray[np.int64]]] = {name: [] for name in (*shares, "train")}
     for label, name in enumerate(classes):
-        own = np.flatnonzero(labels == label)
+        own = np.flatnonzero(labels[first] == label)
+        own = own[np.argsort(first[own])]
         own = own[draws.order(seed, 0, len(own), f"split {label}")]
-        start = 0
+        n, start = int((labels == label).sum()), 0
         for part, share in shares.items():
-            n = max(1, round(share * len(own))) if share > 0 else 0
-            parts[part].append(own[start : start + n])
-            start += n
+            wanted = max(1, round(share * n)) if share > 0 else 0
+            # groups in their drawn order, as many as come nearest to what is wanted
+            filled = np.concatenate(([0], sizes[own[start:]].cumsum()))
+            stop = start + max(int(np.abs(filled - wanted).argmin()), 1 if wanted else 0)
+            parts[part].append(own[start:stop])
+            start = stop
         if len(own) - start < 1:
             asked = " and ".join(f"{share:g} for {part}" for part, share in shares.items() if share)
+            alone = "" if len(own) == n else f" in {len(own)} group(s) of duplicates"
             raise Failure(
-                f"The class {name!r} has {len(own)} picture(s): {asked} would leave none to train "
+                f"The class {name!r} has {n} picture(s){alone}: {asked} would leave none to train "
                 "on. Add pictures, leave the class out, or hold out less."
             )
         parts["train"].append(own[start:])
-    return {name: np.sort(np.concatenate(rows)) for name, rows in parts.items() if rows}
+    # from groups to their samples
+    return {
+        name: np.flatnonzero(np.isin(group, np.concatenate(rows)))
+        for name, rows in parts.items()
+        if rows
+    }
+
+
+def recorded(
+    rows: Sequence[Mapping[str, str]], names: Sequence[str], parts: Sequence[str]
+) -> dict[str, NDArray[np.int64]]:
+    """Indices of the samples by the parts that the rows of an earlier `manifest` put them in.
+
+    What the rows do not know is "train", for `differences` to find.
+    """
+    then = {row.get("name"): row.get("split") for row in rows}
+    where = [then.get(name) if then.get(name) in parts else "train" for name in names]
+    return {part: np.flatnonzero([split == part for split in where]) for part in (*parts, "train")}
 
 
 def manifest(splits: Splits) -> list[dict[str, str]]:

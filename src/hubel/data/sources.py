@@ -185,20 +185,28 @@ def keeps_label_when_flipped(data: str) -> bool:
 
 
 def open_splits(
-    data: str, *, validation: float | None = None, test: float | None = None, seed: int = 0
+    data: str,
+    *,
+    validation: float | None = None,
+    test: float | None = None,
+    seed: int = 0,
+    divide: folder.Divide = folder.by_class,
 ) -> Splits:
     """The splits of a known data set or of a folder.
 
     validation: share of the training pictures held out (None: the data's own). test: share split
-    off a folder; data sets have a test split of their own. Raises Mistake for an unknown name (the
-    nearest is suggested) and Failure for data that are missing or damaged.
+    off a folder; data sets have a test split of their own. divide: how a folder is split. Raises
+    Mistake for an unknown name (the nearest is suggested) and Failure for data that are missing or
+    damaged.
     """
     for name, share in (("validation", validation), ("test", test)):
         if share is not None and not 0 <= share < 1:
             raise Mistake(f"--{name} is a share in [0, 1), not {share}.")
     if data not in SOURCES:
         if os.path.isdir(data):  # which knows no error: a name may be too long for a path
-            return folder.splits(Path(data), validation=validation, test=test, seed=seed)
+            return folder.splits(
+                Path(data), validation=validation, test=test, seed=seed, divide=divide
+            )
         raise unknown("data set or folder", data, SOURCES)
     if test is not None:
         raise Mistake(f"{data} has a test split of its own: leave --test out.")

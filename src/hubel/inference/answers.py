@@ -62,7 +62,7 @@ class Answers:
         self._size = BatchSize(picture, batch_size)
         self._waiting: deque[NDArray[np.uint8]] = deque()
         self._count = 0
-        self._parts = [torch.empty(0, len(classifier.classes))]
+        self._parts: list[Tensor] = []
         self._answered = 0
 
     def add(self, images: NDArray[np.uint8]) -> None:
@@ -79,10 +79,15 @@ class Answers:
 
     def logits(self) -> Tensor:
         """float32 (N, K) on the CPU, for all pictures added so far, in their order."""
+        found = self.outputs()
+        return found if len(found) else torch.empty(0, len(self._classifier.classes))
+
+    def outputs(self) -> Tensor:
+        """The same of a network that answers with something else than logits; (0,) of no pictures."""
         while self._count:
             self._answer(self._take(self._size.next))
-        self._parts = [torch.cat(self._parts)]
-        return self._parts[0]
+        self._parts = [torch.cat(self._parts)] if self._parts else []
+        return self._parts[0] if self._parts else torch.empty(0)
 
     def _take(self, wanted: int) -> NDArray[np.uint8]:
         """The next `wanted` pictures in line, or as many as there are."""

@@ -18,26 +18,31 @@ def contact_sheet(
     *,
     columns: int | None = None,
     cell: float = 96.0,
+    headings: Sequence[str] = (),
 ) -> bytes:
     """The pictures in reading order as PNG, two pixels to the point.
 
     images: uint8 (H, W, C), C 1 or 3, of any sizes: each is fitted into a square of `cell` points,
     small ones enlarged pixel by pixel. captions: one for each, or none; "\\n" starts a new line,
     and a line that is too long loses its middle. columns: by default about as wide as high.
+    headings: a line above each row, or none.
     Raises Mistake for no pictures, another number of captions, or another shape or type.
     """
     _check(images, captions, columns)
+    head = _LINE * 1.6 if headings else 0.0
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
     across = columns or min(len(images), max(4, math.ceil(math.sqrt(1.4 * len(images)))))
     down = math.ceil(len(images) / across)
-    pitch_x, pitch_y = cell + _GAP, cell + _GAP + lines * _LINE
+    pitch_x, pitch_y = cell + _GAP, head + cell + _GAP + lines * _LINE
     width, height = across * pitch_x + _GAP, down * pitch_y + _GAP
     with style():
         figure, axes = canvas(width, height, left=0, right=0, top=0, bottom=0)
         axes.set_axis_off()
+        for row, text in enumerate(headings):
+            axes.text(_GAP, _GAP + pitch_y * row + _LINE, text, size=9, va="baseline")
         for i, image in enumerate(images):
             x = _GAP + pitch_x * (i % across)
-            y = _GAP + pitch_y * (i // across)
+            y = _GAP + head + pitch_y * (i // across)
             h, w = image.shape[:2]
             wide, high = cell * w / max(h, w), cell * h / max(h, w)
             left, top = x + (cell - wide) / 2, y + (cell - high) / 2

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from hubel.report.results import TrainingReport
+from hubel.results import Inspection
 
 
 def percent(share: float) -> str:
@@ -54,6 +55,15 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def thousands(n: int) -> str:
+    """A number with its thousands separated.
+
+    >>> thousands(60000)
+    '60,000'
+    """
+    return f"{n:,}"
+
+
 def facts(mapping: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Settings as rows of text, a nested one under its dotted name.
 
@@ -65,6 +75,22 @@ def facts(mapping: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str
             yield from facts(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", _said(value)
+
+
+def inspected(found: Inspection) -> str:
+    """One or two sentences: what was looked at, and what it is like."""
+    total = sum(sum(counts.values()) for counts in found.counts.values())
+    text = (
+        f"{counted(total, 'picture')} in {counted(len(found.classes), 'class', 'classes')}, "
+        f"{found.sizes}; {found.balance}."
+    )
+    if found.copies is None:
+        return text
+    across = sum(pair.splits[0] != pair.splits[1] for pair in found.copies)
+    said = f"{counted(len(found.copies), 'pair')} of copies" if found.copies else "No copies"
+    return f"{text} {said} {'was' if len(found.copies) == 1 else 'were'} found" + (
+        f", {across:,} of them across splits." if across else "."
+    )
 
 
 def learned(results: TrainingReport) -> str:

@@ -85,9 +85,10 @@ def fit(
     """Train in place, going on from `state`; see the module's text for who does what.
 
     batches gives pixels float32 (N, C, H, W) in [0, 1] and labels int64 (N,), or their shares
-    (N, K) where pictures are mixed. loss: any callable (logits, labels) → scalar; penalty: added to it (L1, L2). schedule: progress → multiplier of
-    the optimiser's rates. validate: called after every epoch, its figures ("accuracy", "loss") are
-    recorded as "validation_…" and choose the best weights; without it the last weights are best.
+    (N, K) where pictures are mixed. loss: any callable (logits, labels) → scalar; penalty: added to
+    it (L1, L2). schedule: progress → multiplier of the optimiser's rates. validate: called after
+    every epoch, its figures ("accuracy", "loss") are recorded as "validation_…" and choose the best
+    weights; without it the last weights are best.
     patience: stop early after so many epochs without a better one. autocast: torch.bfloat16 for
     mixed precision.
     Raises FloatingPointError at a loss that is not finite, naming epoch and step; the model then
@@ -173,9 +174,8 @@ def _tally(value: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
     """(sum of losses, correct answers, samples), on the device: nothing waits for it."""
     n = len(labels)
     with torch.no_grad():
-        right = (
-            labels.argmax(1) if labels.ndim == 2 else labels
-        )  # of mixed pictures the larger part
+        # of mixed pictures the larger part counts
+        right = labels.argmax(1) if labels.ndim == 2 else labels
         correct = (logits.argmax(1) == right).sum()
         return torch.stack((value.detach() * n, correct, correct.new_full((), n))).double()
 

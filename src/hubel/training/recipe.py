@@ -49,6 +49,7 @@ class Recipe(BaseModel):
     data: str | None = None  # a data set's name or a folder
     validation: float | None = Field(None, gt=0, lt=1)  # share held out; None: the data's own
     test: float | None = Field(None, ge=0, lt=1)  # share split off a folder without a test split
+    group_duplicates: bool = True  # copies of a picture on one side, where hubel splits a folder
 
     network: str = "small"
     arguments: dict[str, Any] = {}  # of the network's builder: dropout, hidden, widths, …

@@ -5,71 +5,82 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hubel import atomic
 from hubel.data.augment.colour import principal
 from hubel.data.augment.compose import EFFECTS, augmentation
-from hubel.data.augment.mixing import cutmix, mixup
+from hubel.data.augment.mixing import mixing
 from hubel.data.samples import Samples
 from hubel.data.sources import open_splits
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, Unreadable, fit
 from hubel.report.sheet import contact_sheet
 
-VARIANTS = 5
-MOST = 24  # different pictures on the sheet
+SIDE = 128  # pixels of a picture on the sheet, at most
+VARIANTS = 6  # draws of each change
+MOST = 32  # different pictures on the sheet
+# "pixels" among the units of EFFECTS are meant on pictures of this side
+USUAL_SIDE = 224
+MIXED = {
+    "mixup": ("two pictures mixed", mixing(mixup=1.0, classes=1)),
+    "cutmix": ("a box from another picture", mixing(cutmix=1.0, classes=1)),
+}
 
 
 def augment_sheet(
-    data: str | os.PathLike[str], *, sheet: Path, side: int = 128, seed: int = 0
+    data: str | os.PathLike[str], *, out: str | os.PathLike[str] | None = None, seed: int = 0
 ) -> Path:
-    """Write a PNG: a row for each effect, its picture as it is and VARIANTS draws of the change.
+    """Write augmentation.png: a row for each effect, a picture and then draws of the change.
 
-    data: a data set or a folder, of whose training pictures some are shown, at most `side` pixels
-    a side. The strengths are chosen to be seen, and are larger than one would train with.
+    data: a data set or a folder, of whose training pictures some are shown. out: the folder to
+    write into; the default is <name>-inspection. The strengths are
+    chosen to be seen, and are larger than one would train with.
     """
-    pictures = _some(open_splits(os.fspath(data)).train, side)
+    pictures = _some(open_splits(os.fspath(data)).train)
+    axes = principal(pictures.mul(255).byte().numpy())
     shown: list[Pixels] = []
-    captions: list[str] = []
-    rows = [(name, effect.what, partial(_one, name, side)) for name, effect in EFFECTS.items()]
-    rows += [(name, what, mix) for name, (what, mix) in MIXED.items()]
-    for row, (name, what, change) in enumerate(rows):
+    headings: list[str] = []
+    for row, (name, effect) in enumerate(EFFECTS.items()):
+        strength = effect.shown
+        if "pixels" in effect.unit:
+            strength *= min(pictures.shape[2:]) / USUAL_SIDE
+        change = augmentation({name: strength}, axes=axes)
         picture = pictures[row % len(pictures)]
-        # mixing takes the neighbour's share: the pictures that follow
-        others = [pictures[(row + k) % len(pictures)] for k in range(VARIANTS)]
-        changed = change(picture, others, drawn(np.arange(VARIANTS), seed, row))
-        shown += [picture, *changed]
-        captions += [f"{name}\n{what}", *[""] * VARIANTS]
-    return atomic.write(sheet, contact_sheet(shown, captions, columns=VARIANTS + 1))
+        again = picture.expand(VARIANTS, -1, -1, -1)
+        drawn = change(again, np.arange(VARIANTS), seed, row) if change else again
+        shown += _uint8(torch.cat((picture[None], drawn)))
+        headings.append(f"{name}: {effect.what}")
+    for row, (name, (what, mix)) in enumerate(MIXED.items(), len(EFFECTS)):
+        # a picture in turn with each of those that follow: mixing takes the neighbour's share
+        place = torch.tensor([[row + k, row] for k in range(1, VARIANTS + 1)]).flatten()
+        pairs = pictures[place % len(pictures)]
+        labels = torch.zeros(len(pairs), dtype=torch.long)
+        mixed = mix(pairs, labels, np.arange(len(pairs)), seed, row)[0] if mix else pairs
+        shown += _uint8(torch.cat((pairs[1:2], mixed[1::2])))
+        headings.append(f"{name}: {what}")
+    folder = Path(out) if out is not None else Path(f"{Path(data).resolve().name}-inspection")
+    sheet = contact_sheet(shown, columns=VARIANTS + 1, headings=headings)
+    return atomic.write(folder.absolute() / "augmentation.png", sheet)
 
 
-def _some(samples: Samples, side: int) -> list[Pixels]:
-    """Pictures spread over the classes, of one size."""
-    height, width = (samples.image_shape or (side, side))[:2]
-    spec = PixelSpec((min(height, side), min(width, side)), channels=3)
+def _some(samples: Samples) -> Tensor:
+    """Pictures spread over the classes, in colour and of one size: float (n, 3, h, w)."""
+    height, width = (samples.image_shape or (SIDE, SIDE))[:2]
+    spec = PixelSpec((min(height, SIDE), min(width, SIDE)), channels=3)
     found: list[Pixels] = []
-    for i in np.unique(np.linspace(0, len(samples) - 1, MOST).astype(int)).tolist():
+    # one from the middle of each stretch: the first of a folder is often an odd one
+    places = np.unique((np.linspace(0, len(samples), MOST, endpoint=False)).astype(int))
+    for i in places.tolist():
         try:
             image = samples.image(i)
         except Unreadable:
             continue
         found.append(fit(np.repeat(image, 3, 2) if image.shape[2] == 1 else image, spec))
     if not found:
-        raise Failure("No training picture can be read: there is nothing to show.")
-    return found
+        raise Failure("No training picture could be read: there is nothing to show.")
+    return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255
 
 
-def _one(name: str, side: int, picture: Pixels, _: Sequence[Pixels], draw: Draw) -> list[Pixels]:
-    """Several draws of one effect, on one picture."""
-    effect = EFFECTS[name]
-    strength = effect.shown * (side / 224 if "pixels" in effect.unit else 1)
-    pixels = _pixels([picture]).expand(VARIANTS, -1, -1, -1)
-    axes = principal(picture[None].transpose(0, 3, 1, 2))
-    return _pictures(applied([(effect, strength)], pixels, draw, axes))
-
-
-def _mixed(way: Way, picture: Pixels, others: Sequence[Pixels], draw: Draw) -> list[Pixels]:
-    """One picture with each of the others."""
-    pairs = _pixels([image for other in others for image in (other, picture)])
-    mixed, _ = way(pairs, torch.zeros(len(pairs), dtype=torch.long), _twice(draw), alpha=1, classes=1)
-    return _pictures(mixed[1::2])
+def _uint8(pixels: Tensor) -> list[Pixels]:
+    return list(pixels.mul(255).round().byte().permute(0, 2, 3, 1).numpy())

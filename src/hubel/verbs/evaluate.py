@@ -95,7 +95,7 @@ def _samples(
     if data is None:
         if own is None:
             raise Mistake("This model does not say what it was trained on: name the DATA.")
-        splits = open_data(from_run(own.path))
+        splits = open_data(from_run(own.path), before=own.read_table("splits.csv"))
         # a split drawn again from other pictures could hold some that were learned from
         check_data(own, splits, "To measure on new pictures, name their folder as DATA.")
         if split == "all":

@@ -1,8 +1,9 @@
 """From a recipe to what `fit` needs: pictures in memory, and a classifier that fits them."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,19 @@ from numpy.typing import NDArray
 
 from hubel import draws
 from hubel.data.decoding import Loaded, load
-from hubel.data.samples import Samples, Splits
-from hubel.data.sources import keeps_label_when_flipped, open_splits
+from hubel.data.folder import Divide, by_class
+from hubel.data.samples import Files, Samples, Splits, recorded
+from hubel.data.sources import SOURCES, keeps_label_when_flipped, open_splits
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Blueprint, Classifier
 from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
 from hubel.training.initialisation import initialise
 from hubel.training.recipe import Recipe
+from hubel.verbs.duplicates import Together, leaks
 from hubel.verbs.watch import Watch
+
+Rows = Sequence[Mapping[str, str]]  # of a run's splits.csv
 
 
 @dataclass(frozen=True)
@@ -34,20 +39,52 @@ class Prepared:
     notices: tuple[str, ...]
 
 
-def open_data(recipe: Recipe) -> Splits:
+def open_data(
+    recipe: Recipe,
+    *,
+    before: Rows | None = None,
+    workers: int = 0,
+    watch: Watch | None = None,
+) -> Splits:
+    """The recipe's data, split. before: the rows of a run's splits.csv, which it is to follow.
+
+    A folder that is split here has its duplicates kept on one side, unless the recipe says no.
+    """
     if recipe.data is None:
         raise Mistake("No data: name a data set or a folder, as in `hubel train digits`.")
-    return open_splits(
-        recipe.data, validation=recipe.validation, test=recipe.test, seed=recipe.seed
+    watch = watch or Watch()
+    together = Together(workers, watch)
+    divide: Divide = by_class
+    if before is not None:
+        divide = partial(_as_before, before)
+    elif recipe.group_duplicates:
+        divide = together
+    splits = open_splits(
+        recipe.data,
+        validation=recipe.validation,
+        test=recipe.test,
+        seed=recipe.seed,
+        divide=divide,
     )
+    told = together.notices
+    everything = len(splits.train) + len(splits.validation) + len(splits.test)
+    if before is None and recipe.data not in SOURCES and together.seen < everything:
+        told = [*told, *leaks(splits, workers=workers, watch=watch)]
+    return replace(splits, notices=(*splits.notices, *told))
 
 
-def prepare(recipe: Recipe, *, workers: int, watch: Watch) -> Prepared:
-    """Open, decode and measure the data of a recipe.
+def _as_before(
+    before: Rows, files: Files, shares: Mapping[str, float], _seed: int
+) -> dict[str, NDArray[np.int64]]:
+    return recorded(before, files.names, tuple(shares))
+
+
+def prepare(recipe: Recipe, *, workers: int, watch: Watch, before: Rows | None = None) -> Prepared:
+    """Open, decode and measure the data of a recipe; before: as `open_data` has it.
 
     The pixels' mean and standard deviation are those of the training pictures, per channel.
     """
-    splits = open_data(recipe)
+    splits = open_data(recipe, before=before, workers=workers, watch=watch)
     for sentence in splits.notices:
         watch.notice(sentence)
     size, channels = geometry(recipe, splits.train)

@@ -19,7 +19,7 @@ from hubel.training.loop import Epoch, out_of_patience
 from hubel.training.recipe import Recipe
 from hubel.verbs import machine
 from hubel.verbs.interrupt import Request, interruptible
-from hubel.verbs.prepare import Prepared, make_classifier, prepare
+from hubel.verbs.prepare import Prepared, Rows, make_classifier, prepare
 from hubel.verbs.report import write_report
 from hubel.verbs.resume import check_unchanged
 from hubel.verbs.session import Session, answers, begin, events, measured, save
@@ -88,13 +88,15 @@ def train(
             raise Mistake("A resumed run keeps its data, recipe and folder: give only --resume.")
         run = Run.find(Path(resume))
         resolved = recipes.from_run(run.path)
+        before: Rows | None = run.read_table("splits.csv")
         threads = threads or run.read_json("environment.json").get("threads")
     else:
+        before = None
         if data is not None:
             settings["data"] = _absolute(data)
         resolved = recipes.resolve(recipe, {k: v for k, v in settings.items() if v is not None})
     with machine.threads(threads), machine.deterministic(resolved.deterministic):
-        prepared = prepare(resolved, workers=workers, watch=watch)
+        prepared = prepare(resolved, workers=workers, watch=watch, before=before)
         classifier = make_classifier(resolved, prepared)
         if resume is None:
             run = _new_run(resolved, classifier, out)

@@ -36,7 +36,8 @@ def factor(draw: Draw, stream: str, most: float) -> Tensor:
 
 def normal(draw: Draw, stream: str) -> Tensor:
     """(N,) of the standard normal distribution, by its inverse."""
-    return torch.special.ndtri(draw(stream).clamp_min(2.0**-53))
+    number: Tensor = torch.special.ndtri(draw(stream).clamp_min(2.0**-53))
+    return number
 
 
 def happens(draw: Draw, stream: str, probability: float) -> Tensor:

@@ -1,0 +1,1 @@
+"""Beginning with what was learned elsewhere (lecture: transfer learning)."""

@@ -1,0 +1,51 @@
+"""Features: what a trained network makes of a picture, just before its last layer names it."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hubel.inference.answers import Answers
+from hubel.mistakes import Mistake
+from hubel.model import Classifier
+
+
+def head(network: nn.Module, classes: int) -> str:
+    """The name of the layer that gives the logits: the last linear one, of `classes` outputs.
+
+    Raises Mistake for a network that ends otherwise.
+    """
+    linear = [(name, part) for name, part in network.named_modules() if type(part) is nn.Linear]
+    if not linear or linear[-1][1].out_features != classes:
+        raise Mistake(
+            f"This network does not end in a linear layer of {classes} outputs, so its last layer "
+            "cannot be replaced."
+        )
+    return linear[-1][0]
+
+
+def headless(classifier: Classifier) -> Classifier:
+    """A copy that answers with its features (N, D) in place of logits."""
+    network = copy.deepcopy(classifier.network).eval()
+    network.set_submodule(head(network, len(classifier.classes)), nn.Identity())
+    return Classifier(network, classes=classifier.classes, pixels=classifier.pixels)
+
+
+def pooled(
+    classifier: Classifier,
+    images: NDArray[np.uint8],
+    *,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """Pictures uint8 (N, C, h, w), of a size that may not be the classifier's → float32 (N, D)."""
+    network = headless(classifier)
+    height, width = images.shape[2:]
+    network.pixels = replace(network.pixels, size=(height, width))
+    answers = Answers(network.to(device), expected=len(images), device=device, progress=progress)
+    answers.add(images)
+    return answers.outputs()
