@@ -14,6 +14,8 @@ EXAMPLES = """
 Examples:
   hubel train digits                    # data inside scikit-learn, a minute
   hubel train fashion-mnist --epochs 4 --seed 1
+  hubel train photos/                   # from a network that knows photographs
+  hubel train photos/ --from runs/2026-01-31-other-photos
   hubel train photos/ --network resnet20 --set size=64 --minutes 30
   hubel train digits --network linear --lr 0.1 --batch-size all
   hubel train --resume runs/2026-01-31-digits-small
@@ -25,7 +27,17 @@ def train(
         str | None, typer.Argument(help="A data set (hubel data list) or a folder of pictures.")
     ] = None,
     network: Annotated[str | None, typer.Option(help="A name from `hubel networks`.")] = None,
-    recipe: Annotated[str, typer.Option(help="fast, resnet-2015, or a TOML file.")] = "fast",
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Weights to begin with: a run, or a network."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="fast, finetune, resnet-2015, or a TOML file  [default: finetune for photographs "
+            "in colour, else fast]"
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override any key of the recipe."),
@@ -74,6 +86,7 @@ def train(
             chosen[key] = {**chosen[key], **value} if nested else value
     options = {
         "network": network,
+        "start": start,
         "epochs": epochs,
         "batch_size": int(batch_size) if batch_size and batch_size.isdigit() else batch_size,
         "lr": lr,

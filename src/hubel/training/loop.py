@@ -20,6 +20,7 @@ from hubel.training.optimisers import Optimiser
 from hubel.training.schedule import Progress
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (logits, labels) → scalar
+Mode = Callable[[nn.Module, int], None]  # puts the model in order for a step of that epoch, from 0
 
 
 class Batches(Protocol):
@@ -66,6 +67,11 @@ class TrainingState:
     sums: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
 
 
+def training_mode(model: nn.Module, _epoch: int) -> None:
+    """The usual `Mode`: dropout drops, batch norms learn their statistics."""
+    model.train()
+
+
 def fit(
     model: nn.Module,
     batches: Batches,
@@ -81,6 +87,7 @@ def fit(
     penalty: Callable[[nn.Module], Tensor] | None = None,
     patience: int | None = None,
     autocast: torch.dtype | None = None,
+    mode: Mode = training_mode,
 ) -> Iterator[Step | Epoch]:
     """Train in place, going on from `state`; see the module's text for who does what.
 
@@ -90,7 +97,7 @@ def fit(
     every epoch, its figures ("accuracy", "loss") are recorded as "validation_…" and choose the best
     weights; without it the last weights are best.
     patience: stop early after so many epochs without a better one. autocast: torch.bfloat16 for
-    mixed precision.
+    mixed precision. mode: called before every step; may freeze what is not to be trained.
     Raises FloatingPointError at a loss that is not finite, naming epoch and step; the model then
     still has the weights that gave that loss.
     """
@@ -102,7 +109,7 @@ def fit(
         began, spent = time.perf_counter(), state.seconds
         unchecked: list[Tensor] = []
         for pixels, labels in batches.epoch(state.epoch, start=state.step):
-            model.train()
+            mode(model, state.epoch)
             number = state.epoch * len(batches) + state.step
             accuracies = tuple(f.get("validation_accuracy", f["accuracy"]) for f in state.history)
             progress = Progress(number, len(batches), epochs, accuracies)
@@ -145,11 +152,16 @@ def _finish_epoch(
     began: float,
 ) -> Epoch:
     total, correct, samples = state.sums.tolist()
-    figures = {"epoch": float(state.epoch + 1), "rate": optimiser.rates()[0]}
+    figures = {"epoch": float(state.epoch + 1), "rate": max(optimiser.rates())}
     figures |= {"loss": total / samples, "accuracy": correct / samples}
     if validate is not None:
         figures |= {f"validation_{name}": figure for name, figure in validate().items()}
     state.seconds += time.perf_counter() - began
+    return finished(state, model, figures)
+
+
+def finished(state: TrainingState, model: nn.Module, figures: dict[str, float]) -> Epoch:
+    """Close an epoch in the state with its figures; the best weights so far are copied."""
     figures["seconds"] = state.seconds
     state.history.append(figures)
     state.epoch, state.step = state.epoch + 1, 0

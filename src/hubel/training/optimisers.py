@@ -156,16 +156,25 @@ def _matrix(kernel: Tensor) -> Tensor:
     return kernel.permute(0, 2, 3, 1).view(len(kernel), -1)
 
 
-def _sgd(named: Named, lr: float, momentum: float, nesterov: bool, decay: float) -> Any:
+Groups = list[dict[str, Any]]  # as torch's optimisers take them: params and their lr
+
+
+def _groups(named: Named, lr: float, rates: Mapping[str, float] | None) -> Groups:
+    """The parameters in groups of one rate, in the order in which the rates appear."""
+    found: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in named:
+        found.setdefault((rates or {}).get(name, 1.0), []).append(parameter)
+    return [{"params": parameters, "lr": lr * rate} for rate, parameters in found.items()]
+
+
+def _sgd(groups: Groups, lr: float, momentum: float, nesterov: bool, decay: float) -> Any:
     if nesterov and not momentum:
         raise Mistake("Nesterov's momentum needs momentum above 0: set nesterov=false or momentum.")
-    return torch.optim.SGD(
-        [p for _, p in named], lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay
-    )
+    return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay)
 
 
-def _adam(kind: type[torch.optim.Optimizer], named: Named, lr: float, decay: float) -> Any:
-    return kind([p for _, p in named], lr=lr, weight_decay=decay)  # type: ignore[call-arg]
+def _adam(kind: type[torch.optim.Optimizer], groups: Groups, lr: float, decay: float) -> Any:
+    return kind(groups, lr=lr, weight_decay=decay)  # type: ignore[call-arg]
 
 
 KINDS = ("sgd", "adam", "adamw", "muon")
@@ -179,9 +188,11 @@ def build(
     momentum: float = 0.9,
     nesterov: bool = False,
     weight_decay: float = 0.0,
+    rates: Mapping[str, float] | None = None,
 ) -> Optimiser:
     """The optimiser `kind` (one of KINDS) over named parameters; frozen ones are left out.
 
+    rates: a parameter's name → its rate as a multiple of lr, where that is not 1.
     muon orthogonalises kernels and matrices except the last one, the head, whose rows are
     classes; the head, biases and norm scales are trained by SGD at the same rate.
     Raises Mistake for an unknown kind, impossible settings, or nothing to train.
@@ -197,17 +208,25 @@ def build(
         raise Mistake(f"The weight decay must be at least 0 and finite, not {weight_decay}.")
     if not named:
         raise Mistake("The network has no parameters to train.")
+    groups = _groups(named, lr, rates)
     if kind == "sgd":
-        parts = [(_sgd(named, lr, momentum, nesterov, weight_decay), named)]
+        parts = [(_sgd(groups, lr, momentum, nesterov, weight_decay), named)]
     elif kind in ("adam", "adamw"):
         torch_kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind]
-        parts = [(_adam(torch_kind, named, lr, weight_decay), named)]
+        parts = [(_adam(torch_kind, groups, lr, weight_decay), named)]
     else:
-        return _muon(named, lr, momentum, nesterov, weight_decay)
+        return _muon(named, lr, momentum, nesterov, weight_decay, rates)
     return Optimiser(kind, parts, Views([]))
 
 
-def _muon(named: Named, lr: float, momentum: float, nesterov: bool, decay: float) -> Optimiser:
+def _muon(
+    named: Named,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+    decay: float,
+    rates: Mapping[str, float] | None,
+) -> Optimiser:
     # one number for each output (LeNet-5's sub-sampling, of shape (maps, 1, 1)) is no matrix
     kernels = [(name, p) for name, p in named if p.ndim >= 2 and p[0].numel() > 1][:-1]
     inner = {name for name, _ in kernels}
@@ -215,10 +234,13 @@ def _muon(named: Named, lr: float, momentum: float, nesterov: bool, decay: float
     views = Views(p for _, p in kernels)
     parts: list[tuple[torch.optim.Optimizer, Named]] = []
     if kernels:
-        muon = torch.optim.Muon(
-            views.matrices, lr=lr, momentum=MUON_MOMENTUM, weight_decay=decay, nesterov=True
-        )
         names = [name for name, _ in kernels]
-        parts.append((muon, list(zip(names, views.matrices, strict=True))))
-    sgd = _sgd(rest, lr * SGD_PER_MUON, momentum, nesterov, decay)
+        matrices = list(zip(names, views.matrices, strict=True))
+        muon = torch.optim.Muon(
+            _groups(matrices, lr, rates), lr=lr, momentum=MUON_MOMENTUM,
+            weight_decay=decay, nesterov=True,
+        )  # fmt: skip
+        parts.append((muon, matrices))
+    rate = lr * SGD_PER_MUON
+    sgd = _sgd(_groups(rest, rate, rates), rate, momentum, nesterov, decay)
     return Optimiser("muon", [*parts, (sgd, rest)], views)

@@ -51,6 +51,10 @@ class Recipe(BaseModel):
     test: float | None = Field(None, ge=0, lt=1)  # share split off a folder without a test split
     group_duplicates: bool = True  # copies of a picture on one side, where hubel splits a folder
 
+    start: str | None = None  # a network with weights, or a run: what to begin with
+    thaw: float = Field(1.0, ge=0, le=1)  # share of a start's layers that learn in the end
+    first_rate: float = Field(0.1, gt=0, le=1)  # of a start's first layer, as a share of lr
+
     network: str = "small"
     arguments: dict[str, Any] = {}  # of the network's builder: dropout, hidden, widths, …
     size: int | None = Field(
@@ -74,7 +78,7 @@ class Recipe(BaseModel):
 
     loss: str = "cross-entropy"
     smoothing: float = Field(0.0, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] = "none"
+    class_weights: Literal["none", "balanced", "auto"] = "none"  # auto: balanced from 2 to 1 on
     l1: float = Field(0.0, ge=0)  # strength λ of Σ|W|, added to the loss
     l2: float = Field(0.0, ge=0)  # strength λ of ΣW², added to the loss
 
@@ -138,6 +142,8 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _together(self) -> "Recipe":
         balanced = self.class_weights == "balanced"
+        if self.thaw < 1 and self.start is None:
+            raise ValueError("thaw is of a start: name one (--from)")
         if (self.smoothing or balanced or self.mixup or self.cutmix) and (
             self.loss != "cross-entropy"
         ):
@@ -157,6 +163,20 @@ class Recipe(BaseModel):
 RECIPES: dict[str, dict[str, Any]] = {
     # For small pictures and little time: our own; on known data with what `SUITED` says of them.
     "fast": {},
+    # From weights learned elsewhere, for some hundreds or thousands of photographs: the first epoch
+    # fits the last layer alone, on features computed once; the others train more and more of it.
+    "finetune": {
+        "start": "efficientnet-lite0",
+        "resize": "squash",
+        "epochs": 8,
+        "batch_size": 16,
+        "optimiser": "adamw",
+        "lr": 2e-4,
+        "weight_decay": 0.01,
+        "smoothing": 0.1,
+        "class_weights": "auto",
+        "resized_crop": 0.4,
+    },
     # He et al. 2015, section 4.2: 64,000 steps of 128 on 45,000 pictures, i.e. 182 epochs.
     "resnet-2015": {
         "network": "resnet20",

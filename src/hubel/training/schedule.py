@@ -80,6 +80,22 @@ def one_cycle(peak: float, start: float) -> Schedule:
     return multiplier
 
 
+def after(epochs: int, inner: Schedule) -> Schedule:
+    """The schedule for what follows so many epochs, which have none."""
+
+    def multiplier(progress: Progress) -> float:
+        return inner(
+            Progress(
+                progress.step - epochs * progress.steps_per_epoch,
+                progress.steps_per_epoch,
+                progress.epochs - epochs,
+                progress.history[epochs:],
+            )
+        )
+
+    return multiplier
+
+
 NAMES = ("constant", "step", "plateau", "cosine", "one-cycle")
 
 

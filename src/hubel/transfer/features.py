@@ -25,7 +25,7 @@ def head(network: nn.Module, classes: int) -> str:
             f"This network does not end in a linear layer of {classes} outputs, so its last layer "
             "cannot be replaced."
         )
-    return linear[-1][0]
+    return str(linear[-1][0])
 
 
 def headless(classifier: Classifier) -> Classifier:

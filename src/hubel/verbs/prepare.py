@@ -21,9 +21,11 @@ from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
 from hubel.training.initialisation import initialise
 from hubel.training.recipe import Recipe
+from hubel.verbs import start as starts
 from hubel.verbs.duplicates import Together, leaks
 from hubel.verbs.watch import Watch
 
+IMBALANCED = 2  # the largest class to the smallest, from which rare ones weigh more
 Rows = Sequence[Mapping[str, str]]  # of a run's splits.csv
 
 
@@ -36,6 +38,7 @@ class Prepared:
     validation: Loaded
     pixels: PixelSpec
     flip: bool
+    balanced: bool
     notices: tuple[str, ...]
 
 
@@ -79,25 +82,56 @@ def _as_before(
     return recorded(before, files.names, tuple(shares))
 
 
-def prepare(recipe: Recipe, *, workers: int, watch: Watch, before: Rows | None = None) -> Prepared:
+def prepare(
+    recipe: Recipe,
+    *,
+    workers: int,
+    watch: Watch,
+    before: Rows | None = None,
+    start: Classifier | None = None,
+) -> Prepared:
     """Open, decode and measure the data of a recipe; before: as `open_data` has it.
 
-    The pixels' mean and standard deviation are those of the training pictures, per channel.
+    The pixels are the start's; without one their mean and standard deviation are those of the
+    training pictures, per channel.
     """
     splits = open_data(recipe, before=before, workers=workers, watch=watch)
-    for sentence in splits.notices:
+    balanced, notices = weighted(recipe, splits.train)
+    notices = [*splits.notices, *notices]
+    if start is not None:
+        notices += starts.notices(recipe, start, splits.train)
+        spec = starts.pixels(recipe, start)
+    else:
+        size, channels = geometry(recipe, splits.train)
+        spec = PixelSpec(size=size, channels=channels, resize=recipe.resize)
+    for sentence in notices:
         watch.notice(sentence)
-    size, channels = geometry(recipe, splits.train)
-    spec = PixelSpec(size=size, channels=channels, resize=recipe.resize)
     parts = {}
-    notices = list(splits.notices)
     for name in ("train", "validation"):
         parts[name] = decode(getattr(splits, name), spec, name, workers=workers, watch=watch)
         notices += skipped(parts[name], name)
-    mean, std = statistics(parts["train"].images)
-    spec = PixelSpec(size=size, channels=channels, mean=mean, std=std, resize=recipe.resize)
+    if start is None:
+        mean, std = statistics(parts["train"].images)
+        spec = replace(spec, mean=mean, std=std)
     flip = keeps_label_when_flipped(recipe.data or "") if recipe.flip is None else recipe.flip
-    return Prepared(splits, parts["train"], parts["validation"], spec, flip, tuple(notices))
+    return Prepared(
+        splits, parts["train"], parts["validation"], spec, flip, balanced, tuple(notices)
+    )
+
+
+def weighted(recipe: Recipe, train: Samples) -> tuple[bool, list[str]]:
+    """Whether mistakes on rare classes weigh more, and what to say of it."""
+    counts = np.bincount(train.labels, minlength=len(train.classes))
+    least, most = int(counts.argmin()), int(counts.argmax())
+    if recipe.class_weights != "auto":
+        return recipe.class_weights == "balanced", []
+    if counts[most] < IMBALANCED * max(counts[least], 1):
+        return False, []
+    return True, [
+        f"{train.classes[most]} has {counts[most]:,} training pictures, {train.classes[least]} "
+        f"{counts[least]:,}: a picture weighs the more, the rarer its class is "
+        "(class_weights=none weighs all alike)."
+    ]
 
 
 def decode(
@@ -165,8 +199,15 @@ def statistics(images: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[tuple[float
     return tuple(means), tuple(deviations)
 
 
-def make_classifier(recipe: Recipe, prepared: Prepared) -> Classifier:
-    """The recipe's network on the data's pixels and classes, initialised from the recipe's seed."""
+def make_classifier(
+    recipe: Recipe, prepared: Prepared, start: Classifier | None = None
+) -> Classifier:
+    """The recipe's network on the data's pixels and classes: the start's, or drawn from the seed."""
+    if start is not None:
+        classes = tuple(prepared.splits.train.classes)
+        made = starts.classifier(recipe, start, prepared.pixels, classes)
+        made.provenance = dict(provenance(recipe, prepared)) | {"start": recipe.start}
+        return made
     arguments = catalogue.complete(
         recipe.network,
         classes=len(prepared.splits.train.classes),

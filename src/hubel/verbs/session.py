@@ -1,6 +1,7 @@
 """One training put together from a recipe: its parts, and its checkpoints in the run folder."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -17,9 +18,12 @@ from hubel.model import Classifier
 from hubel.results import Evaluation
 from hubel.run import Run
 from hubel.training import checkpoint, evaluate, losses, optimisers, schedule
-from hubel.training.loop import Epoch, Step, TrainingState, fit
+from hubel.training.loop import Epoch, Step, TrainingState, finished, fit, training_mode
 from hubel.training.optimisers import Optimiser
 from hubel.training.recipe import Recipe
+from hubel.transfer import finetune
+from hubel.transfer.features import head, pooled
+from hubel.transfer.probe import probe
 from hubel.verbs import machine
 from hubel.verbs.prepare import Prepared
 from hubel.verbs.watch import Watch
@@ -62,6 +66,7 @@ def begin(
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
+        rates=finetune.rates(classifier.network, recipe.first_rate) if recipe.start else None,
     )
     batches = _batches(recipe, prepared, where)
     session = Session(run, recipe, prepared, classifier, batches, optimiser, where, watch)
@@ -118,28 +123,30 @@ def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches
 
 
 def events(session: Session) -> Iterator[Step | Epoch]:
-    """`fit`, with everything the recipe says."""
+    """`fit`, with everything the recipe says; of a start, the head's epoch first."""
     recipe, classifier = session.recipe, session.classifier
+    if recipe.start and session.state.epoch == 0:
+        yield head_epoch(session)
     labels = torch.from_numpy(session.prepared.train.labels)
-    balanced = recipe.class_weights == "balanced"
     counts = torch.bincount(labels, minlength=len(classifier.classes))
-    weights = len(labels) / (len(counts) * counts) if balanced else None
+    weights = len(labels) / (len(counts) * counts) if session.prepared.balanced else None
     loss = losses.loss(
         recipe.loss,
         smoothing=recipe.smoothing,
         weights=None if weights is None else weights.to(session.device),
     )
-    return fit(
+    planned = schedule.schedule(
+        recipe.schedule,
+        warmup=recipe.warmup,
+        milestones=recipe.milestones,
+        patience=recipe.plateau_patience,
+    )
+    yield from fit(
         classifier,
         session.batches,
         loss=loss,
         optimiser=session.optimiser,
-        schedule=schedule.schedule(
-            recipe.schedule,
-            warmup=recipe.warmup,
-            milestones=recipe.milestones,
-            patience=recipe.plateau_patience,
-        ),
+        schedule=schedule.after(1, planned) if recipe.start else planned,
         epochs=recipe.epochs,
         state=session.state,
         device=session.device,
@@ -148,7 +155,57 @@ def events(session: Session) -> Iterator[Step | Epoch]:
         penalty=_penalty(recipe),
         patience=recipe.patience,
         autocast=machine.autocast(recipe.precision, session.device),
+        mode=_Thawing(recipe) if recipe.start else training_mode,
     )
+
+
+class _Thawing:
+    """`fit`'s mode for a start: from epoch to epoch more layers learn, batch norms never do."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe, self._epoch = recipe, -1
+
+    def __call__(self, model: nn.Module, epoch: int) -> None:
+        finetune.train_mode(model)
+        if epoch != self._epoch:
+            recipe, self._epoch = self._recipe, epoch
+            share = finetune.thawed(epoch, first=1, last=recipe.epochs - 1, share=recipe.thaw)
+            finetune.thaw(model, share)
+
+
+def head_epoch(session: Session) -> Epoch:
+    """The first epoch from a start: its last layer alone, on features that are computed once."""
+    began = time.perf_counter()
+    prepared, classifier, state = session.prepared, session.classifier, session.state
+    features, labels = {}, {}
+    for name in ("train", "validation"):
+        loaded = getattr(prepared, name)
+        labels[name] = torch.from_numpy(loaded.labels)
+        features[name] = pooled(
+            classifier,
+            loaded.images,
+            device=session.device,
+            progress=lambda done, total: session.watch.progress("features", done, total),
+        )
+    weights, biases = probe(
+        features["train"],
+        labels["train"],
+        classes=len(classifier.classes),
+        balanced=prepared.balanced,
+        validation=(features["validation"], labels["validation"]),
+        seed=session.recipe.seed,
+    )
+    layer = classifier.network.get_submodule(head(classifier.network, len(classifier.classes)))
+    with torch.no_grad():
+        for parameter, value in zip(layer.parameters(), (weights, biases), strict=False):
+            parameter.copy_(value)
+    figures = {"epoch": 1.0, "rate": 0.0}
+    for name, prefix in (("train", ""), ("validation", "validation_")):
+        logits = features[name] @ weights.T + biases
+        found = evaluate.evaluation(logits, labels[name], classifier.classes)
+        figures |= {f"{prefix}loss": found.loss, f"{prefix}accuracy": found.accuracy}
+    state.seconds += time.perf_counter() - began
+    return finished(state, classifier, figures)
 
 
 def _penalty(recipe: Recipe) -> Callable[[nn.Module], Tensor] | None:

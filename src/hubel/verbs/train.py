@@ -23,6 +23,7 @@ from hubel.verbs.prepare import Prepared, Rows, make_classifier, prepare
 from hubel.verbs.report import write_report
 from hubel.verbs.resume import check_unchanged
 from hubel.verbs.session import Session, answers, begin, events, measured, save
+from hubel.verbs.start import begin_with, keep_copy, usual_recipe
 from hubel.verbs.watch import Watch
 
 Stopped = Literal["finished", "early stopping", "time limit", "interrupted"]
@@ -49,7 +50,7 @@ class Trained:
 def train(
     data: str | os.PathLike[str] | None = None,
     *,
-    recipe: str = "fast",
+    recipe: str | None = None,
     resume: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -62,10 +63,11 @@ def train(
 ) -> Trained:
     """Train on `data`: the name of a data set (`hubel data list`) or a folder of pictures.
 
-    recipe: a name of `hubel.training.recipe.RECIPES` or a TOML file; settings: any of its keys
-    (network="lenet5", epochs=5, lr=0.1, seed=1, …). out: the run folder, which must be new; the
-    default is runs/<date>-<data>-<network>. minutes: stop after so long; it never shapes the
-    schedule, and the run can be resumed. resume: a run folder to go on with, exactly as it would
+    recipe: a name of `hubel.training.recipe.RECIPES` or a TOML file; None: `finetune` for
+    photographs in colour and wherever a start is named, else `fast`. settings: any of its keys
+    (network="lenet5", start="efficientnet-lite0", epochs=5, lr=0.1, seed=1, …). out: the run
+    folder, which must be new; the default is runs/<date>-<data>-<network>. minutes: stop after so
+    long; it never shapes the schedule, and the run can be resumed. resume: a run folder to go on with, exactly as it would
     have gone on: on the same device, threads and versions, unless inexact. workers: processes
     that decode pictures, 0 for threads of this process. watch: hears of progress and notices.
 
@@ -80,6 +82,8 @@ def train(
     216
     """
     watch = watch or Watch()
+    run: Run | None = None
+    before: Rows | None = None
     where = machine.device(device)
     if minutes is not None and not minutes > 0:
         raise Mistake(f"minutes must be above 0, not {minutes}.")
@@ -88,25 +92,35 @@ def train(
             raise Mistake("A resumed run keeps its data, recipe and folder: give only --resume.")
         run = Run.find(Path(resume))
         resolved = recipes.from_run(run.path)
-        before: Rows | None = run.read_table("splits.csv")
+        before = run.read_table("splits.csv")
         threads = threads or run.read_json("environment.json").get("threads")
     else:
-        before = None
         if data is not None:
             settings["data"] = _absolute(data)
-        resolved = recipes.resolve(recipe, {k: v for k, v in settings.items() if v is not None})
+        given = {k: v for k, v in settings.items() if v is not None}
+        resolved = recipes.resolve(recipe or _usual(given), given)
+    resolved, start = begin_with(resolved, run)
     with machine.threads(threads), machine.deterministic(resolved.deterministic):
-        prepared = prepare(resolved, workers=workers, watch=watch, before=before)
-        classifier = make_classifier(resolved, prepared)
-        if resume is None:
+        prepared = prepare(resolved, workers=workers, watch=watch, before=before, start=start)
+        classifier = make_classifier(resolved, prepared, start)
+        if run is None:
             run = _new_run(resolved, classifier, out)
         with run.locked():
             if resume is None:
+                if start is not None:
+                    keep_copy(run, resolved, start)
                 _write_facts(run, resolved, prepared, classifier, where)
             else:
                 check_unchanged(run, prepared, where, inexact, watch)
             session = begin(run, resolved, prepared, classifier, where, watch)
             return _run(session, minutes)
+
+
+def _usual(given: Mapping[str, Any]) -> str:
+    """The recipe where none is named: what begins somewhere, or is photographs, is finetuned."""
+    if "start" in given:
+        return "finetune"
+    return "fast" if "network" in given else usual_recipe(given.get("data"))
 
 
 def _absolute(data: str | os.PathLike[str]) -> str:

@@ -1,0 +1,90 @@
+"""Going on with weights learned elsewhere: what is trained, from when on, and how fast.
+
+After Yosinski et al. 2014 (early layers are general, late ones special), Howard & Ruder 2018
+(section 3.2: slower rates for earlier layers; 3.3: unfreezing from the end), and Kumar et al. 2022
+(the head first, so that the features are not torn apart by a random one).
+"""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from hubel.mistakes import Mistake
+from hubel.transfer.features import head
+
+
+def with_head(network: nn.Module, old: int, new: int, *, seed: int) -> tuple[nn.Module, str]:
+    """A copy whose last layer has `new` outputs in place of `old`, and that layer's name.
+
+    The new layer is drawn from the seed (PyTorch's uniform draw).
+    """
+    name = head(network, old)
+    made = copy.deepcopy(network)
+    before = made.get_submodule(name)
+    assert isinstance(before, nn.Linear)  # noqa: S101 - `head` gives nothing else
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        made.set_submodule(name, nn.Linear(before.in_features, new, before.bias is not None))
+    return made, name
+
+
+def depths(network: nn.Module) -> dict[str, float]:
+    """How deep each parameter lies, by name: 0 for the first layer with any, 1 for the last.
+
+    Layers are counted in the order in which the network lists them, which is that of its making.
+    """
+    layers = [name for name, part in network.named_modules() if _own(part)]
+    last = max(1, len(layers) - 1)
+    return {
+        f"{layer}.{name}" if layer else name: i / last
+        for i, layer in enumerate(layers)
+        for name in _own(network.get_submodule(layer))
+    }
+
+
+def rates(network: nn.Module, first: float) -> dict[str, float]:
+    """The rate of each parameter as a share of the last layer's: `first` at the first layer.
+
+    Between them it grows geometrically.
+    """
+    if not 0 < first <= 1:
+        raise Mistake(f"The first layer's rate is a share of the last one's, not {first}.")
+    return {name: first ** (1 - depth) for name, depth in depths(network).items()}
+
+
+def thaw(network: nn.Module, share: float) -> None:
+    """Let the last `share` of the layers learn, at least the last one, and freeze the others."""
+    where = depths(network)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(where[name] >= min(1 - share, 1.0))
+
+
+def thawed(epoch: int, *, first: int, last: int, share: float) -> float:
+    """The share of layers that learn in an epoch: growing evenly to `share`, half way to the end.
+
+    first, last: the epochs, from 0, in which more than the head is trained.
+
+    >>> [thawed(epoch, first=1, last=8, share=1.0) for epoch in (1, 2, 3, 4, 8)]
+    [0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+    growing = max(1, (last - first + 1) // 2)
+    return share * min(1.0, (epoch - first + 1) / growing)
+
+
+def train_mode(model: nn.Module) -> None:
+    """Training mode, but for batch norms: these keep the statistics that they came with.
+
+    A few dozen pictures a step would give poor statistics, and running means that drift away from
+    what the weights after them were learned with.
+    """
+    model.train()
+    for part in model.modules():
+        if isinstance(part, _BatchNorm):
+            part.eval()
+
+
+def _own(part: nn.Module) -> Mapping[str, nn.Parameter]:
+    return dict(part.named_parameters(recurse=False))
