@@ -9,7 +9,8 @@ import hubel
 
 SURFACE = [
     *("Blueprint", "Classifier", "Failure", "Mistake", "Model", "PixelSpec", "Recipe"),
-    *("__version__", "evaluate", "load", "predict", "train"),
+    *("__version__", "calibrate", "evaluate", "inspect", "load", "predict"),
+    *("restart", "train"),
 ]
 
 

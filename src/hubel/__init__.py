@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from hubel.model import Model as Model
     from hubel.pixels import PixelSpec as PixelSpec
     from hubel.training.recipe import Recipe as Recipe
+    from hubel.verbs.calibrate import calibrate as calibrate
     from hubel.verbs.evaluate import evaluate as evaluate
+    from hubel.verbs.inspection import inspect as inspect
     from hubel.verbs.load import load as load
     from hubel.verbs.predict import predict as predict
+    from hubel.verbs.restarts import restart as restart
     from hubel.verbs.train import train as train
 
 # public name → the module that defines it
@@ -30,9 +33,12 @@ _PLACES = {
     "Model": "hubel.model",
     "PixelSpec": "hubel.pixels",
     "Recipe": "hubel.training.recipe",
+    "calibrate": "hubel.verbs.calibrate",
     "evaluate": "hubel.verbs.evaluate",
+    "inspect": "hubel.verbs.inspection",
     "load": "hubel.verbs.load",
     "predict": "hubel.verbs.predict",
+    "restart": "hubel.verbs.restarts",
     "train": "hubel.verbs.train",
 }
 

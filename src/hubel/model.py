@@ -8,6 +8,7 @@ that stands in a file.
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -155,14 +156,23 @@ class Classifier(Model):
         pixels: PixelSpec,
         blueprint: Blueprint | None = None,
         provenance: Mapping[str, Any] | None = None,
+        temperature: float = 1.0,
     ) -> None:
+        """temperature: what the network's logits are divided by, so that they are calibrated."""
         super().__init__(network, pixels=pixels, blueprint=blueprint, provenance=provenance)
         self.classes = tuple(classes)
+        self.temperature = float(temperature)
+        if not 0 < self.temperature < math.inf:
+            raise Mistake(f"A temperature is above 0 and finite, not {temperature}.")
         if len(self.classes) < 2:
             raise Mistake(f"A classifier tells at least two classes apart; got {self.classes}.")
         if len(set(self.classes)) < len(self.classes):
             twice = sorted({c for c in self.classes if self.classes.count(c) > 1})
             raise Mistake(f"Class names must differ; found twice: {', '.join(twice)}.")
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits = super().forward(pixels)
+        return logits if self.temperature == 1 else logits / self.temperature
 
     @torch.no_grad()
     def probabilities(self, pixels: Tensor) -> Tensor:
@@ -170,14 +180,18 @@ class Classifier(Model):
         return torch.softmax(self(pixels), dim=1)
 
     def facts(self) -> dict[str, Any]:
-        return super().facts() | {"classes": list(self.classes)}
+        facts = super().facts() | {"classes": list(self.classes)}
+        return facts if self.temperature == 1 else facts | {"temperature": self.temperature}
 
     @classmethod
     def _arguments(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
         names = facts["classes"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise TypeError(f"classes are {names!r}, not a list of names")
-        return super()._arguments(facts) | {"classes": names}
+        temperature = facts.get("temperature", 1.0)
+        if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
+            raise TypeError(f"the temperature is {temperature!r}, not a number above 0")
+        return super()._arguments(facts) | {"classes": names, "temperature": temperature}
 
 
 def pack(tensors: Mapping[str, Tensor]) -> bytes:

@@ -23,12 +23,65 @@ class ClassFigures:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """n answers of about one confidence: its mean, and the share of them that was right."""
+
+    confidence: float
+    accuracy: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """error: the expected calibration error in [0, 1]; bins: the reliability diagram."""
+
+    error: float
+    bins: Sequence[Bin]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The pictures of one kind (of "size": "32 to 180 pixels"): accuracy, 95 % interval, number."""
+
+    of: str
+    label: str
+    accuracy: float
+    interval: tuple[float, float]
+    n: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another classifier on the same pictures: a baseline, or the run that it is compared with.
+
+    only_ours, only_theirs: pictures that one of the two alone got right; p: McNemar's exact test,
+    two-sided. trained_on: pictures that a baseline learned from.
+    """
+
+    name: str
+    accuracy: float
+    interval: tuple[float, float]
+    only_ours: int
+    only_theirs: int
+    p: float
+    trained_on: int | None = None
+
+    @property
+    def beaten(self) -> bool:
+        """Whether ours is better by more than chance explains, at 5 %."""
+        return self.only_ours > self.only_theirs and self.p < 0.05
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How good a classifier is on n labelled pictures.
 
     accuracy and top5 in [0, 1]; interval is the 95 % Wilson interval of the accuracy; top5 is None
     where it says nothing (five classes or fewer). loss: mean cross-entropy in nats. confusion:
-    (K, K) counts, rows true, columns predicted, in the order of `classes`.
+    (K, K) counts, rows true, columns predicted, in the order of `classes`. calibration: how far
+    its probabilities can be believed. groups: accuracy by size and brightness. besides: baselines
+    and other runs on the same pictures. mirrored: accuracy when the answers to each picture and to
+    its mirror image are averaged. None or empty: not measured.
     """
 
     accuracy: float
@@ -38,6 +91,10 @@ class Evaluation:
     loss: float
     classes: Sequence[ClassFigures]
     confusion: NDArray[np.int64]
+    calibration: Calibration | None = None
+    groups: Sequence[Group] = ()
+    besides: Sequence[Beside] = ()
+    mirrored: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As `hubel evaluate --json` prints it: JSON values only."""
@@ -45,8 +102,37 @@ class Evaluation:
             "interval": list(self.interval),
             "classes": [asdict(row) for row in self.classes],
             "confusion": self.confusion.tolist(),
+            "calibration": self.calibration and asdict(self.calibration),
+            "groups": [asdict(row) for row in self.groups],
+            "besides": [asdict(row) for row in self.besides],
         }
         return {**vars(self), **lists}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "Evaluation":
+        """The inverse of `as_json`. Raises KeyError, TypeError or ValueError for other facts."""
+        known = facts.get("calibration")
+        return cls(
+            **{
+                **facts,
+                "interval": _pair(facts["interval"]),
+                "classes": tuple(ClassFigures(**row) for row in facts["classes"]),
+                "confusion": np.array(facts["confusion"], np.int64),
+                "calibration": known
+                and Calibration(known["error"], tuple(Bin(**row) for row in known["bins"])),
+                "groups": _rows(Group, facts.get("groups", ())),
+                "besides": _rows(Beside, facts.get("besides", ())),
+            }
+        )
+
+
+def _rows(kind: Any, rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    return tuple(kind(**{**row, "interval": _pair(row["interval"])}) for row in rows)
+
+
+def _pair(bounds: Sequence[float]) -> tuple[float, float]:
+    low, high = bounds
+    return low, high
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from hubel.report.results import FirstLayer, Miss, TrainingReport
+from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport
 from hubel.results import ClassFigures, Evaluation
 
 EPOCHS = 6
@@ -47,6 +47,7 @@ def report(figures: Callable[[Sequence[str]], Evaluation]) -> TrainingReport:
         }
         for e in range(EPOCHS)
     ]
+    miss = Miss(image, "test/17", "kind 1", "kind 7", 0.99996)
     return TrainingReport(
         title="A title",
         data="letters",
@@ -61,7 +62,7 @@ def report(figures: Callable[[Sequence[str]], Evaluation]) -> TrainingReport:
         parameters=24330,
         seconds=9.0,
         test=figures(classes),
-        misses=[Miss(image, "test/17", "kind 1", "kind 7", 0.99996)],
+        mistakes=[MissPair("kind 1", "kind 7", 3, [miss])],
         first_layer=FirstLayer(np.zeros((16, 1, 3, 3)), "filters"),
         notices=["3 files could not be read."],
     )

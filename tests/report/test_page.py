@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.report.page import data_uri, training_page
-from hubel.report.results import FirstLayer, Miss, TrainingReport
+from hubel.report.html import data_uri
+from hubel.report.page import training_page
+from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport
 from hubel.results import ClassFigures, Evaluation
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -94,8 +95,8 @@ def test_says_every_figure_with_its_unit_and_interval(report: TrainingReport) ->
         "9.0 s",
         "1,222 pictures",
         "arguments.widths16, 32",
-        "kind 7 >99.9 %",
-        "is kind 1",
+        "kind 1 called kind 7 (3 pictures)",
+        ">99.9 % sure",
         "test/17",
         "All 16 filters",
     ):
@@ -119,7 +120,7 @@ def test_escapes_whatever_a_folder_may_be_called(
         network=NASTY[2],
         classes=NASTY,
         test=figures(NASTY),
-        misses=[Miss(image, name, name, name, 0.5) for name in NASTY],
+        mistakes=[MissPair(n, n, 1, [Miss(image, n, n, n, 0.5)]) for n in NASTY],
         first_layer=FirstLayer(np.zeros((10, 3, 2, 2)), "templates", NASTY),
         recipe=dict.fromkeys(NASTY, NASTY),
         environment={NASTY[0]: {NASTY[1]: NASTY[2]}},
@@ -152,7 +153,7 @@ def test_few_and_many_classes(
 
 
 def test_without_a_test_split_it_promises_nothing(report: TrainingReport) -> None:
-    page = training_page(replace(report, test=None, splits={"train": 9}, misses=()))
+    page = training_page(replace(report, test=None, splits={"train": 9}, mistakes=()))
     _is_self_contained(page)
     said = _said(page)
     assert "no test pictures" in said
@@ -166,14 +167,14 @@ def test_before_the_test_pictures_were_looked_at_it_says_so(report: TrainingRepo
 
 
 def test_without_any_held_out_pictures(report: TrainingReport) -> None:
-    said = _said(training_page(replace(report, test=None, validation=None, misses=())))
+    said = _said(training_page(replace(report, test=None, validation=None, mistakes=())))
     assert "Which classes it confuses" not in said
 
 
 def test_without_mistakes(report: TrainingReport) -> None:
     rows = [ClassFigures(name, 1.0, 1.0, 1.0, 40) for name in ("cat", "dog", "owl")]
     perfect = Evaluation(1.0, (0.969, 1.0), 120, None, 0.0, rows, 40 * np.eye(3, dtype=np.int64))
-    said = _said(training_page(replace(report, test=perfect, misses=())))
+    said = _said(training_page(replace(report, test=perfect, mistakes=())))
     assert "named 100 % correctly (95 % interval 96.9 to 100.0 %)" in said
     assert "It confused none of the 120 test pictures." in said
     assert "it named every test picture correctly" in said
@@ -198,7 +199,7 @@ def test_interrupted_before_the_first_epoch(report: TrainingReport) -> None:
         best_epoch=0,
         validation=None,
         test=None,
-        misses=(),
+        mistakes=(),
         first_layer=None,
         notices=(),
         stopped="interrupted",
@@ -215,7 +216,7 @@ def test_interrupted_before_the_first_epoch(report: TrainingReport) -> None:
 
 def test_many_filters_are_counted_not_all_shown(report: TrainingReport) -> None:
     layer = FirstLayer(np.ones((96, 3, 5, 5)), "filters")
-    page = training_page(replace(report, first_layer=layer, misses=()))
+    page = training_page(replace(report, first_layer=layer, mistakes=()))
     assert "The first 64 of 96 filters." in _said(page)
     assert page.count("<img") == 64
 

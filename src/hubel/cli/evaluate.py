@@ -13,6 +13,8 @@ Examples:
   hubel evaluate                        # the newest run, on its test split
   hubel evaluate runs/2026-01-31-digits-small
   hubel evaluate runs/cats photos-from-today/ --json
+  hubel evaluate runs/cats --against runs/cats-2      # are they really different?
+  hubel evaluate runs/cats --calibrate --flips
 """
 
 
@@ -31,6 +33,22 @@ def evaluate(
         int | None,
         typer.Option(min=1, max=1_000_000, help="Pictures at a time  [default: the fastest]"),
     ] = None,
+    baselines: Annotated[
+        bool, typer.Option(help="Measure shallow methods beside a run, on its own test pictures.")
+    ] = True,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Also with mirrored pictures' answers averaged in.")
+    ] = False,
+    against: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Compare with another, picture by picture.")
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="First fit a run's temperature on its validation pictures, and save it.",
+        ),
+    ] = False,
     device: Device = "auto",
     threads: Threads = None,
     workers: Workers = 0,
@@ -45,6 +63,10 @@ def evaluate(
         if model is None:
             model = str(run.newest().path)
             watch.notice(f"Evaluating the newest run, {model}.")
+        if calibrate:
+            from hubel.verbs.calibrate import calibrate as fit_temperature
+
+            fit_temperature(model, device=device, workers=workers, watch=watch)
         found = verb(
             model,
             data,
@@ -53,6 +75,9 @@ def evaluate(
             threads=threads,
             workers=workers,
             batch_size=batch_size,
+            baselines=baselines,
+            flips=flips,
+            against=against,
             watch=watch,
         )
     if as_json:
@@ -60,7 +85,7 @@ def evaluate(
         return
     from pathlib import Path
 
-    from hubel.cli.tables import confusions, table
+    from hubel.cli.tables import beside_lines, confusions, table
 
     print(
         table(
@@ -71,7 +96,7 @@ def evaluate(
             ],
         )
     )
-    for line in confusions(found):
+    for line in (*confusions(found), *beside_lines(found)):
         print(line)
     low, high = found.interval
     top5 = "" if found.top5 is None else f"; right among the first five: {found.top5:.2%}"
@@ -79,6 +104,10 @@ def evaluate(
         f"\nAccuracy {found.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, "
         f"{found.n} pictures){top5}."
     )
+    if found.mirrored is not None:
+        print(f"With mirrored pictures averaged in: {found.mirrored:.2%}.")
+    if found.calibration is not None:
+        print(f"Expected calibration error {found.calibration.error:.1%}.")
     report = Path(model) / "report.html"
     if data is None and report.is_file():
         print(f"Report   {report.resolve()}")

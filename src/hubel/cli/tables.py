@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hubel.report.drawing import legible
+from hubel.report.wording import unbeaten
 from hubel.results import Evaluation
 
 
@@ -40,3 +41,18 @@ def confusions(found: Evaluation, most: int = 5) -> list[str]:
     pairs.sort(key=lambda pair: -pair[0])
     lines = [f"  {count:4d} × {true} taken for {called}" for count, true, called in pairs[:most]]
     return ["", "Most often mistaken:", *lines] if lines else []
+
+
+def beside_lines(found: Evaluation) -> list[str]:
+    """The others that were measured on the same pictures, as lines, and whether they are beaten."""
+    if not found.besides:
+        return []
+    width = max(len(row.name) for row in found.besides)
+    lines = ["", "On the same pictures:"]
+    for row in found.besides:
+        low, high = row.interval
+        lines.append(
+            f"  {legible(row.name):{width}}  {row.accuracy:.1%} ({low:.1%} to {high:.1%}); alone "
+            f"right on {row.only_theirs}, this network on {row.only_ours} (p = {row.p:.2g})"
+        )
+    return [*lines, *(f"! {sentence}" for sentence in unbeaten(found))]

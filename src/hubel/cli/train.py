@@ -57,6 +57,12 @@ def train(
     test: Annotated[
         float | None, typer.Option(help="Share split off a folder that has no test/.")
     ] = None,
+    restarts: Annotated[
+        int | None, typer.Option(help="Train so often from other draws, and keep the best.")
+    ] = None,
+    keep: Annotated[
+        str, typer.Option(help="Of restarts: the best by validation, or by training error.")
+    ] = "validation",
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")
     ] = None,
@@ -77,6 +83,7 @@ def train(
     """Train a network on a data set or on a folder of your pictures."""
     from hubel.cli.progress import watching
     from hubel.training.recipe import parse_setting
+    from hubel.verbs.restarts import Restarted, is_unfinished, restart
     from hubel.verbs.train import train as verb
 
     chosen: dict[str, Any] = {}
@@ -99,20 +106,21 @@ def train(
     for key in (*(given.keys() & chosen.keys()), *({"data", "recipe"} & chosen.keys())):
         raise Mistake(f"{key} has a place of its own on the command line: leave it out of --set.")
     chosen |= given
+    chosen |= {
+        "recipe": recipe, "resume": resume, "minutes": minutes, "out": out, "device": device,
+        "threads": threads, "workers": workers, "inexact": inexact,
+    }  # fmt: skip
+    several: Restarted | None = None
     with watching() as watch:
-        trained = verb(
-            data,
-            recipe=recipe,
-            resume=resume,
-            minutes=minutes,
-            out=out,
-            device=device,
-            threads=threads,
-            workers=workers,
-            inexact=inexact,
-            watch=watch,
-            **chosen,
-        )
+        if restarts is not None or (resume is not None and is_unfinished(resume)):
+            several = restart(
+                data,
+                restarts=restarts or 0,
+                keep=keep,  # type: ignore[arg-type]  # the verb checks it
+                watch=watch,
+                **chosen,
+            )
+        trained = several.best if several else verb(data, watch=watch, **chosen)
     found = trained.validation
     if as_json:
         facts = {
@@ -125,6 +133,8 @@ def train(
                 "n": found.n,
             },
         }
+        if several:
+            facts["trials"] = [vars(trial) for trial in several.trials]
         print(json.dumps(facts, ensure_ascii=False))
     else:
         low, high = found.interval
@@ -137,6 +147,11 @@ def train(
             f"Validation accuracy {found.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, "
             f"{found.n} pictures; {weights})."
         )
+        if several:
+            print(
+                f"Kept the best of {len(several.trials)} trials; their validation accuracy is "
+                f"{several.mean:.2%} ± {several.deviation:.2%} (mean ± standard deviation)."
+            )
         print(f"Run     {trained.run}")
         print(f"Report  {trained.run / 'report.html'}")
     if trained.stopped in ("interrupted", "time limit"):

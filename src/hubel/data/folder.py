@@ -43,8 +43,8 @@ def splits(
     Shares that are None: 0.15 each of a folder of classes; of a folder with a train split 0.15 for
     validation, and nothing for a test that its owner left out. divide: how. Hidden names are
     ignored, files at any depth below a class belong to it, and a symbolic link is followed once.
-    Classes are in natural order: 2 before 10. Raises Failure for an empty class, a single class, or classes that
-    differ between splits, each with the names.
+    Classes are in natural order: 2 before 10. Raises Failure for an empty class, a single class, or
+    classes that differ between splits, each with the names.
     """
     found = {name: _split_folder(folder, name) for name in NAMES}
     if found["train"] is None:

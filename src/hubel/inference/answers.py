@@ -83,7 +83,7 @@ class Answers:
         return found if len(found) else torch.empty(0, len(self._classifier.classes))
 
     def outputs(self) -> Tensor:
-        """The same of a network that answers with something else than logits; (0,) of no pictures."""
+        """The same where the network answers with other things than logits; (0,) of no pictures."""
         while self._count:
             self._answer(self._take(self._size.next))
         self._parts = [torch.cat(self._parts)] if self._parts else []

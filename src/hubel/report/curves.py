@@ -97,4 +97,15 @@ def _finish(axes: "Axes", figure_of: str, epochs: list[float], values: list[floa
     else:
         axes.set_ylim(bottom=0.0, top=1.05 * max(finite, default=1.0) or 1.0)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=_STEPS))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: _short(v)))
+
+
+def _short(value: float) -> str:
+    """A number of a few letters, whatever its size.
+
+    >>> _short(0.02), _short(0.00015)
+    ('0.02', '1.5e-4')
+    """
+    if value and abs(value) < 1e-3:
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
+    return f"{value:g}"

@@ -76,6 +76,7 @@ def _templates() -> "Environment":
         "duration": wording.duration,
         "facts": wording.facts,
         "thousands": wording.thousands,
+        "chance": wording.chance,
         "data_uri": data_uri,
         "inline": _inline,
     }

@@ -7,6 +7,7 @@ from hubel.report.confusion import confusion, worst
 from hubel.report.curves import curves
 from hubel.report.filters import filter_pictures
 from hubel.report.html import render
+from hubel.report.reliability import reliability
 from hubel.report.results import FirstLayer, TrainingReport
 from hubel.results import Evaluation
 
@@ -26,6 +27,9 @@ def training_page(results: TrainingReport) -> str:
         measured=measured,
         kind=results.measured_on,
         curves=curves(results.history, best_epoch=results.best_epoch) if results.history else None,
+        reliability=reliability(measured.calibration)
+        if measured and measured.calibration
+        else None,
         confusion=confusion(measured.confusion, _names(measured)) if measured else None,
         worst=worst(measured.confusion, _names(measured)) if measured else [],
         classes=sorted(measured.classes, key=lambda row: row.f1) if measured else [],

@@ -29,6 +29,28 @@ class Miss:
 
 
 @dataclass(frozen=True)
+class MissPair:
+    """A pair of classes that was mistaken, and its most confident mistakes, at most a handful."""
+
+    true: str
+    predicted: str
+    pictures: int
+    misses: Sequence[Miss]
+
+
+@dataclass(frozen=True)
+class TrialFigures:
+    """One of several restarts: accuracies in [0, 1] at its kept epoch, loss in nats."""
+
+    number: int
+    validation_accuracy: float
+    training_accuracy: float
+    training_loss: float
+    seconds: float
+    kept: bool
+
+
+@dataclass(frozen=True)
 class FirstLayer:
     """The weights that meet the pixels: float (F, C, h, w), C 1 or 3.
 
@@ -51,8 +73,9 @@ class TrainingReport:
     validation_loss, validation_accuracy, rate and seconds (losses in nats, accuracies in [0, 1],
     seconds since the start). best_epoch: the epoch, from 1, whose weights were kept; 0 if none.
     validation: their figures on the validation pictures. test: on the test pictures, None until
-    they were measured. misses: the wrong answers to show, most confident first, of the test
-    pictures if those were measured and else of the validation pictures. first_layer: None where
+    they were measured. mistakes: the pairs of classes to show wrong answers of, the most frequent
+    first, of the test pictures if those were measured and else of the validation pictures. trials:
+    of random restarts, all of them. first_layer: None where
     it cannot be drawn. parameters: trainable numbers. seconds: training time. splits: name of
     the split → pictures. stopped: "finished", or why not: "early stopping at epoch 12",
     "time limit", "interrupted". notices: whole sentences that a reader must not miss.
@@ -71,10 +94,11 @@ class TrainingReport:
     parameters: int
     seconds: float
     test: Evaluation | None = None
-    misses: Sequence[Miss] = ()
     first_layer: FirstLayer | None = None
     stopped: str = "finished"
     notices: Sequence[str] = ()
+    trials: Sequence[TrialFigures] = ()
+    mistakes: Sequence[MissPair] = ()
 
     @property
     def measured(self) -> Evaluation | None:

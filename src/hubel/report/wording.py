@@ -1,9 +1,10 @@
 """Figures as people write them, and the sentences that the page and the model card share."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
-from hubel.report.results import TrainingReport
-from hubel.results import Inspection
+from hubel.report.results import TrainingReport, TrialFigures
+from hubel.results import Calibration, Evaluation, Group, Inspection
 
 
 def percent(share: float) -> str:
@@ -62,6 +63,15 @@ def thousands(n: int) -> str:
     '60,000'
     """
     return f"{n:,}"
+
+
+def chance(p: float) -> str:
+    """A p-value, without more digits than it has meaning.
+
+    >>> chance(0.0421), chance(1e-9), chance(1.0)
+    ('0.042', '<0.001', '1')
+    """
+    return "<0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def facts(mapping: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -137,6 +147,67 @@ def tested(results: TrainingReport) -> str:
     return (
         f"Of {counted(test.n, 'test picture')} that it had never seen it named "
         f"{percent(test.accuracy)} correctly (95 % interval {interval(test.interval)})."
+    )
+
+
+def unbeaten(found: Evaluation) -> list[str]:
+    """A plain sentence for each other that the network is not known to beat."""
+    said = []
+    for row in found.besides:
+        if row.beaten:
+            continue
+        theirs = f"{row.name} ({percent(row.accuracy)})"
+        if found.accuracy <= row.accuracy:
+            said.append(f"The network ({percent(found.accuracy)}) does not beat {theirs}.")
+        else:
+            said.append(
+                f"The network's lead over {theirs} may be chance: of the "
+                f"{counted(row.only_ours + row.only_theirs, 'picture')} on which they differ it "
+                f"named {row.only_ours:,} rightly (p = {chance(row.p)}). More test pictures would "
+                "tell."
+            )
+    return said
+
+
+def believed(found: Calibration) -> str:
+    """One sentence: how far the probabilities are off, and to which side."""
+    total = sum(row.n for row in found.bins)
+    excess = sum((row.confidence - row.accuracy) * row.n for row in found.bins) / max(total, 1)
+    side = "too sure" if excess > 0 else "not sure enough"
+    return (
+        f"Its probabilities are off by {percent(found.error)} on average (expected calibration "
+        f"error, {counted(total, 'picture')})"
+        + (f", mostly {side}." if abs(excess) > found.error / 2 else ", to either side.")
+    )
+
+
+def uneven(groups: Sequence[Group]) -> str:
+    """What the thirds say: that one is worse than another, or that chance may explain it all."""
+    said = []
+    for of in dict.fromkeys(row.of for row in groups):
+        rows = [row for row in groups if row.of == of]
+        worst = min(rows, key=lambda row: row.accuracy)
+        best = max(rows, key=lambda row: row.accuracy)
+        if worst.interval[1] < best.interval[0]:
+            said.append(
+                f"Pictures with a {of} of {worst.label} are named worse "
+                f"({percent(worst.accuracy)}) than those of {best.label} "
+                f"({percent(best.accuracy)}): more than chance explains."
+            )
+    return " ".join(said) or (
+        "The intervals overlap: chance may explain what the thirds differ by."
+    )
+
+
+def tried(trials: Sequence[TrialFigures]) -> str:
+    """One sentence: the mean and spread of the trials, and which was kept."""
+    rows = [trial.validation_accuracy for trial in trials]
+    mean = sum(rows) / len(rows)
+    spread = math.sqrt(sum((x - mean) ** 2 for x in rows) / max(len(rows) - 1, 1))
+    kept = next((trial.number for trial in trials if trial.kept), 0)
+    return (
+        f"Validation accuracy {100 * mean:.1f} ± {100 * spread:.1f} % (mean ± standard deviation); "
+        f"trial {kept} was kept."
     )
 
 

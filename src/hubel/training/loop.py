@@ -88,6 +88,7 @@ def fit(
     patience: int | None = None,
     autocast: torch.dtype | None = None,
     mode: Mode = training_mode,
+    slack: float = 0.0,
 ) -> Iterator[Step | Epoch]:
     """Train in place, going on from `state`; see the module's text for who does what.
 
@@ -98,6 +99,7 @@ def fit(
     weights; without it the last weights are best.
     patience: stop early after so many epochs without a better one. autocast: torch.bfloat16 for
     mixed precision. mode: called before every step; may freeze what is not to be trained.
+    slack: a later epoch is kept even if its validation accuracy is so much below the best.
     Raises FloatingPointError at a loss that is not finite, naming epoch and step; the model then
     still has the weights that gave that loss.
     """
@@ -133,7 +135,7 @@ def fit(
             state.seconds = spent + time.perf_counter() - began
             yield Step(state.epoch + 1, number + 1, objective.detach())
             began, spent = time.perf_counter(), state.seconds
-        yield _finish_epoch(model, optimiser, state, validate, began)
+        yield _finish_epoch(model, optimiser, state, validate, began, slack)
 
 
 def out_of_patience(state: TrainingState, patience: int | None) -> bool:
@@ -150,6 +152,7 @@ def _finish_epoch(
     state: TrainingState,
     validate: Callable[[], Mapping[str, float]] | None,
     began: float,
+    slack: float,
 ) -> Epoch:
     total, correct, samples = state.sums.tolist()
     figures = {"epoch": float(state.epoch + 1), "rate": max(optimiser.rates())}
@@ -157,16 +160,18 @@ def _finish_epoch(
     if validate is not None:
         figures |= {f"validation_{name}": figure for name, figure in validate().items()}
     state.seconds += time.perf_counter() - began
-    return finished(state, model, figures)
+    return finished(state, model, figures, slack=slack)
 
 
-def finished(state: TrainingState, model: nn.Module, figures: dict[str, float]) -> Epoch:
+def finished(
+    state: TrainingState, model: nn.Module, figures: dict[str, float], *, slack: float = 0.0
+) -> Epoch:
     """Close an epoch in the state with its figures; the best weights so far are copied."""
     figures["seconds"] = state.seconds
     state.history.append(figures)
     state.epoch, state.step = state.epoch + 1, 0
     state.sums.zero_()
-    if state.best_epoch == 0 or _merit(figures) >= _merit(state.history[state.best_epoch - 1]):
+    if state.best_epoch == 0 or _merit(figures) >= max(map(_merit, state.history)) - slack:
         state.best_epoch = state.epoch
         state.best = {name: value.clone() for name, value in model.state_dict().items()}
     return Epoch(state.epoch, figures, state.best_epoch == state.epoch)

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from hubel import draws
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.training.initialisation import SCHEMES
 from hubel.training.losses import LOSSES
@@ -104,6 +105,7 @@ class Recipe(BaseModel):
     cutmix: float = Field(0.0, ge=0)  # α of a box from another picture: 1
 
     seed: int = Field(0, ge=0)
+    trial: int = Field(0, ge=0)  # of restarts: other draws than its neighbours, the same split
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where hardware
     channels_last: bool = True
     deterministic: bool = False  # on CUDA: deterministic kernels, for bit-equal resumes
@@ -154,6 +156,11 @@ class Recipe(BaseModel):
         if self.nesterov and not self.momentum and self.optimiser in ("sgd", "muon"):
             raise ValueError("Nesterov needs momentum above 0: set nesterov=false or momentum")
         return self
+
+    @property
+    def drawn_from(self) -> int:
+        """The seed of all draws but the split's."""
+        return draws.integer(self.seed, "trial", self.trial) if self.trial else self.seed
 
     def as_toml(self) -> str:
         """The resolved recipe; what is None is left out (TOML has no null)."""

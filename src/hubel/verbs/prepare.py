@@ -202,7 +202,7 @@ def statistics(images: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[tuple[float
 def make_classifier(
     recipe: Recipe, prepared: Prepared, start: Classifier | None = None
 ) -> Classifier:
-    """The recipe's network on the data's pixels and classes: the start's, or drawn from the seed."""
+    """The recipe's network on the data's pixels and classes: the start's, or from the seed."""
     if start is not None:
         classes = tuple(prepared.splits.train.classes)
         made = starts.classifier(recipe, start, prepared.pixels, classes)
@@ -216,14 +216,14 @@ def make_classifier(
         **recipe.arguments,
     )
     with torch.random.fork_rng([]):
-        torch.manual_seed(draws.integer(recipe.seed, "network"))
+        torch.manual_seed(draws.integer(recipe.drawn_from, "network"))
         try:
             network = catalogue.build(recipe.network, **arguments)
         except TypeError as wrong:  # a text where a number belongs, and the like
             raise Mistake(
                 f"{recipe.network} cannot be built with {dict(recipe.arguments)}: {wrong}."
             ) from None
-    initialise(network, recipe.initialisation, seed=recipe.seed)
+    initialise(network, recipe.initialisation, seed=recipe.drawn_from)
     return Classifier(
         network,
         classes=prepared.splits.train.classes,

@@ -7,16 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from hubel.data.decoding import Loaded
+from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.report.card import model_card
 from hubel.report.page import training_page
-from hubel.report.results import FirstLayer, Miss, TrainingReport
-from hubel.results import ClassFigures, Evaluation
+from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
+from hubel.results import Evaluation
 from hubel.run import Run
 from hubel.training.recipe import from_run
+from hubel.verbs.load import load as load_model
+from hubel.verbs.prepare import decode, open_data
+from hubel.verbs.watch import Watch
 
-MOST_MISSES = 24
+MOST_PAIRS, EACH = 6, 5  # pairs of classes, and pictures of each, whose mistakes are shown
 
 
 def write_report(
@@ -55,7 +59,10 @@ def write_report(
         parameters=sum(p.numel() for p in classifier.network.parameters() if p.requires_grad),
         seconds=status.get("seconds", 0.0),
         test=test,
-        misses=misses(classifier, loaded, logits) if (on == "test") == (test is not None) else (),
+        mistakes=mistakes(classifier, loaded, logits)
+        if (on == "test") == (test is not None)
+        else (),
+        trials=_trials(run),
         first_layer=first_layer(classifier),
         stopped=str(status.get("state", "unknown")),
         notices=status.get("notices", ()),
@@ -64,22 +71,67 @@ def write_report(
     return run.write("report.html", training_page(report))
 
 
-def misses(classifier: Classifier, loaded: Loaded, logits: Tensor) -> list[Miss]:
-    """The wrong answers given with most confidence, at most 24."""
+def report_again(run: Run, *, watch: Watch | None = None) -> Path:
+    """Write a run's report and card anew, from its validation pictures; what was tested is kept."""
+    watch = watch or Watch()
+    classifier = load_model(run.path)
+    splits = open_data(from_run(run.path), before=run.read_table("splits.csv"))
+    answers = Answers(classifier, expected=len(splits.validation))
+    loaded = decode(
+        splits.validation, classifier.pixels, "validation",
+        workers=0, watch=watch, each=answers.add,
+    )  # fmt: skip
+    return write_report(run, classifier, loaded, answers.logits(), on="validation")
+
+
+def mistakes(classifier: Classifier, loaded: Loaded, logits: Tensor) -> list[MissPair]:
+    """The pairs of classes most often mistaken, each with its most confident mistakes."""
     probability, predicted = torch.softmax(logits, 1).max(1)
     labels = torch.from_numpy(loaded.labels)
     wrong = torch.nonzero(predicted != labels).flatten()
-    worst = wrong[probability[wrong].argsort(descending=True)][:MOST_MISSES]
+    worst = wrong[probability[wrong].argsort(descending=True)].tolist()
+    pairs: dict[tuple[int, int], list[int]] = {}
+    for i in worst:
+        pairs.setdefault((int(labels[i]), int(predicted[i])), []).append(i)
+    often = sorted(pairs.items(), key=lambda row: -len(row[1]))[:MOST_PAIRS]
     return [
-        Miss(
-            image=np.ascontiguousarray(loaded.images[i].transpose(1, 2, 0)),
-            name=loaded.names[i],
-            true=classifier.classes[int(labels[i])],
-            predicted=classifier.classes[int(predicted[i])],
-            probability=float(probability[i]),
+        MissPair(
+            true=classifier.classes[true],
+            predicted=classifier.classes[called],
+            pictures=len(rows),
+            misses=[
+                Miss(
+                    image=np.ascontiguousarray(loaded.images[i].transpose(1, 2, 0)),
+                    name=loaded.names[i],
+                    true=classifier.classes[true],
+                    predicted=classifier.classes[called],
+                    probability=float(probability[i]),
+                )
+                for i in rows[:EACH]
+            ],
         )
-        for i in worst.tolist()
+        for (true, called), rows in often
     ]
+
+
+def _trials(run: Run) -> list[TrialFigures]:
+    """The restarts that this run is the best of; none of a run by itself."""
+    if not (run.path / "trials.csv").is_file():
+        return []
+    try:
+        return [
+            TrialFigures(
+                number=int(row["number"]),
+                validation_accuracy=float(row["validation_accuracy"]),
+                training_accuracy=float(row["training_accuracy"]),
+                training_loss=float(row["training_loss"]),
+                seconds=float(row["seconds"]),
+                kept=row["kept"] == "True",
+            )
+            for row in run.read_table("trials.csv")
+        ]
+    except (KeyError, ValueError) as wrong:
+        raise Failure(f"{run.path / 'trials.csv'} is damaged: {wrong}.") from None
 
 
 def first_layer(classifier: Classifier) -> FirstLayer | None:
@@ -105,15 +157,7 @@ def _figures(run: Run, name: str) -> Evaluation | None:
     """Figures that were saved in the run folder, if they were."""
     if not (run.path / name).is_file():
         return None
-    facts = run.read_json(name)
     try:
-        return Evaluation(
-            **facts
-            | {
-                "interval": tuple(facts["interval"]),
-                "classes": tuple(ClassFigures(**row) for row in facts["classes"]),
-                "confusion": np.array(facts["confusion"], np.int64),
-            }
-        )
+        return Evaluation.from_json(run.read_json(name))
     except (KeyError, TypeError, ValueError) as wrong:
         raise Failure(f"{run.path / name} is damaged: {wrong}.") from None

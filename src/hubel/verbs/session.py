@@ -109,7 +109,7 @@ def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches
         images,
         torch.from_numpy(prepared.train.labels),
         batch_size=len(images) if recipe.batch_size == "all" else recipe.batch_size,
-        seed=recipe.seed,
+        seed=recipe.drawn_from,
         augment=augmentation(
             {name: float(getattr(recipe, name) or 0) for name in EFFECTS} | {"flip": prepared.flip},
             axes=principal(prepared.train.images) if recipe.lighting else None,
@@ -150,12 +150,13 @@ def events(session: Session) -> Iterator[Step | Epoch]:
         epochs=recipe.epochs,
         state=session.state,
         device=session.device,
-        seed=recipe.seed,
+        seed=recipe.drawn_from,
         validate=lambda: _validate(session),
         penalty=_penalty(recipe),
         patience=recipe.patience,
         autocast=machine.autocast(recipe.precision, session.device),
         mode=_Thawing(recipe) if recipe.start else training_mode,
+        slack=finetune.slack(len(session.prepared.validation.labels)) if recipe.start else 0.0,
     )
 
 
@@ -193,7 +194,7 @@ def head_epoch(session: Session) -> Epoch:
         classes=len(classifier.classes),
         balanced=prepared.balanced,
         validation=(features["validation"], labels["validation"]),
-        seed=session.recipe.seed,
+        seed=session.recipe.drawn_from,
     )
     layer = classifier.network.get_submodule(head(classifier.network, len(classifier.classes)))
     with torch.no_grad():

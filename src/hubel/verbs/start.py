@@ -111,7 +111,7 @@ def classifier(
         raise Failure(f"{recipe.start} does not say how its network is built.")
     network = start.network
     if classes != start.classes:
-        seed = draws.integer(recipe.seed, "network")
+        seed = draws.integer(recipe.drawn_from, "network")
         network, _ = with_head(network, len(start.classes), len(classes), seed=seed)
     arguments = dict(made.arguments) | dict(recipe.arguments)
     arguments |= {"classes": len(classes), "size": list(spec.size)}

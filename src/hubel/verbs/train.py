@@ -67,9 +67,10 @@ def train(
     photographs in colour and wherever a start is named, else `fast`. settings: any of its keys
     (network="lenet5", start="efficientnet-lite0", epochs=5, lr=0.1, seed=1, …). out: the run
     folder, which must be new; the default is runs/<date>-<data>-<network>. minutes: stop after so
-    long; it never shapes the schedule, and the run can be resumed. resume: a run folder to go on with, exactly as it would
-    have gone on: on the same device, threads and versions, unless inexact. workers: processes
-    that decode pictures, 0 for threads of this process. watch: hears of progress and notices.
+    long; it never shapes the schedule, and the run can be resumed. resume: a run folder to go on
+    with, exactly as it would have gone on: on the same device, threads and versions, unless
+    inexact. workers: processes that decode pictures, 0 for threads of this process. watch: hears
+    of progress and notices.
 
     Ctrl-C stops after the step, saves, and gives back what there is; a second one stops at once.
     Raises Mistake (a wrong name or value), Failure (data, disk) and FloatingPointError (the loss
@@ -134,8 +135,14 @@ def _new_run(recipe: Recipe, classifier: Classifier, out: str | os.PathLike[str]
     folder = Path(out) if out is not None else Path("runs")
     # last, previous and best checkpoint, one being written, each with up to two optimiser tensors
     machine.check_space(folder, 10_000_000 + 4 * 3 * weights)
-    name = Path(recipe.data or "data").name
-    return Run.create(f"{name}-{recipe.network}", out=Path(out) if out is not None else None)
+    name = named(recipe.data, {"network": recipe.network})
+    return Run.create(name, out=Path(out) if out is not None else None)
+
+
+def named(data: str | os.PathLike[str] | None, settings: Mapping[str, Any]) -> str:
+    """What to call a run's folder: its data and its network."""
+    network = settings.get("network") or Path(settings.get("start") or "").name
+    return "-".join(part for part in (Path(data or "data").name, network) if part)
 
 
 def _write_facts(

@@ -1,0 +1,80 @@
+"""The shallow baselines on a run's own split, beside its network; kept in the run folder."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubel.baselines import shallow
+from hubel.baselines.shallow import BASELINES, Part, baselines
+from hubel.data.decoding import load
+from hubel.data.samples import Samples, Splits
+from hubel.mistakes import Failure
+from hubel.pixels import PixelSpec
+from hubel.results import Beside
+from hubel.run import Run
+from hubel.training.comparison import beside
+from hubel.verbs.watch import Watch
+
+FILE = "baselines.json"
+
+
+def beside_baselines(
+    run: Run,
+    splits: Splits,
+    spec: PixelSpec,
+    right: NDArray[np.bool_],
+    *,
+    seed: int,
+    workers: int,
+    watch: Watch,
+) -> list[Beside]:
+    """What the baselines make of the test pictures, beside the network's `right` answers (N,).
+
+    They are trained once for a run, on its training pictures at SIDE pixels or less.
+    """
+    rows = _kept(run, len(right))
+    if rows is None:
+        rows = []
+        longest = max(spec.size)
+        height, width = (max(1, side * min(longest, shallow.SIDE) // longest) for side in spec.size)
+        small = replace(spec, size=(height, width))
+        chosen = shallow.some(splits.train.labels, seed)
+        train = _part(splits.train.subset(chosen), small, workers)
+        validation = _part(splits.validation, small, workers)
+        test = _part(splits.test, small, workers)
+        if len(test.labels) != len(right):
+            raise Failure("The test pictures changed while they were measured: measure again.")
+        watch.progress("baselines", 0, len(BASELINES))
+        for row in baselines(train, validation, test, seed=seed):
+            good = (row.answers == test.labels).tolist()
+            rows.append({"name": row.name, "right": good, "trained_on": row.trained_on})
+            watch.progress("baselines", len(rows), len(BASELINES), row.name)
+        run.write_json(FILE, {"baselines": rows})
+    return [
+        beside(row["name"], np.array(row["right"], bool), right, trained_on=row["trained_on"])
+        for row in rows
+    ]
+
+
+def _part(samples: Samples, spec: PixelSpec, workers: int) -> Part:
+    loaded = load(samples, spec, workers=workers, max_unreadable=None)
+    return Part(loaded.images, loaded.labels)
+
+
+def _kept(run: Run, n: int) -> list[dict[str, Any]] | None:
+    """The answers of an earlier evaluation, if they are for as many pictures."""
+    if not (run.path / FILE).is_file():
+        return None
+    try:
+        rows: Sequence[dict[str, Any]] = run.read_json(FILE)["baselines"]
+        if rows and all(len(row["right"]) == n and row["name"] in BASELINES for row in rows):
+            return [
+                {"name": row["name"], "right": row["right"], "trained_on": int(row["trained_on"])}
+                for row in rows
+            ]
+    except (Failure, KeyError, TypeError, ValueError):
+        pass  # damaged: they are measured anew
+    return None
