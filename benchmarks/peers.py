@@ -19,6 +19,8 @@ PEERS = HERE / ".peers"
 # name → packages; those in the second tuple are installed without their own dependencies
 REQUIREMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "keras": (("torch>=2.13,<2.14", "keras>=3.10"), ()),
+    "decoders": (("simplejpeg", "opencv-python-headless", "numpy"), ()),
+    "kornia": (("torch>=2.13,<2.14", "kornia>=0.8"), ()),
     "lightning": (("torch>=2.13,<2.14", "lightning>=2.5"), ()),
     # torchvision's wheels for the CPU build of torch are not on PyPI; sides/fastai_*.py declare the
     # two operators that the others miss
@@ -71,7 +73,7 @@ def make(name: str) -> None:
     listed = subprocess.run(
         [*pip[:3], "list", "--format", "json"], capture_output=True, text=True, check=True
     )
-    wanted = {"torch", "torchvision", name}
+    wanted = {"torch", "torchvision", "simplejpeg", "opencv-python-headless", name}
     numbers = {p["name"]: p["version"] for p in json.loads(listed.stdout) if p["name"] in wanted}
     (folder / "ready").write_text(json.dumps(numbers))
 

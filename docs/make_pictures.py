@@ -11,11 +11,14 @@ from pathlib import Path
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import nn
 
 import hubel
 from hubel.basics.activations import curves, maxout_pair
+from hubel.data.sources import is_here
 from hubel.training.initialisation import initialise
+from hubel.verbs.augment import augment_sheet
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -113,20 +116,44 @@ def fitted(
 
 def report() -> None:
     """The top of a real run's report, at desktop width."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        print("no Chromium: report.png is left as it is")
-        return
     with tempfile.TemporaryDirectory() as folder:
         run = hubel.train("digits", out=f"{folder}/run").run
         hubel.evaluate(run)
+        screenshot(run / "report.html", IMAGES / "report.png", height=1500)
+
+
+def own_pictures() -> None:
+    """What docs/your-own-pictures.md shows: the inspection, the changes, the report of stamps."""
+    if not is_here("stamps"):
+        print("no stamps: the pictures of your-own-pictures.md are left as they are")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        page = hubel.inspect("stamps", out=f"{folder}/inspection").page
+        screenshot(page, IMAGES / "inspection.png", height=2050)
+        sheet = augment_sheet("stamps", out=f"{folder}/inspection")
+        with Image.open(sheet) as image:
+            small = image.convert("RGB").reduce(2)
+            small.quantize(128).save(IMAGES / "augmentation.png", optimize=True)
+        run = hubel.train("stamps", out=f"{folder}/run").run
+        hubel.evaluate(run)
+        screenshot(run / "report.html", IMAGES / "own-report.png", height=2900)
+
+
+def screenshot(page: Path, picture: Path, *, height: int) -> None:
+    """The top of a page at desktop width, in few colours."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        print(f"no Chromium: {picture.name} is left as it is")
+        return
+    with tempfile.TemporaryDirectory() as folder:
         subprocess.run(  # noqa: S603
             [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
              "--disable-background-networking", f"--user-data-dir={folder}/profile",
-             "--window-size=1280,1500", f"--screenshot={IMAGES / 'report.png'}",
-             f"file://{run}/report.html"],
+             f"--window-size=1280,{height}", f"--screenshot={folder}/shot.png", f"file://{page}"],
             check=True,
         )  # fmt: skip
+        with Image.open(f"{folder}/shot.png") as image:
+            image.convert("RGB").quantize(128).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
@@ -135,3 +162,4 @@ if __name__ == "__main__":
     initialisation()
     approximation()
     report()
+    own_pictures()

@@ -31,7 +31,7 @@ def test_a_run_folder_holds_the_whole_story(run: Path) -> None:
     assert {p.name for p in run.iterdir()} == {
         *("recipe.toml", "environment.json", "classes.json", "splits.csv", "metrics.csv"),
         *("log.txt", "status.json", "checkpoints", "model", "README.md", "report.html"),
-        *("validation.json", "test.json", "lock"),
+        *("validation.json", "test.json", "baselines.json", "lock"),
     }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {
         *("best", "best-previous", "last", "previous"),
@@ -259,12 +259,11 @@ def test_doctor_and_lists(hubel_command: Command) -> None:
 
 def test_data_show(hubel_command: Command, folder: Path, tmp_path: Path) -> None:
     (folder / "dark" / "0.png").write_bytes(b"junk")
-    sheet = tmp_path / "sheet.png"
-    answer = hubel_command("data", "show", folder, "--out", sheet)
+    answer = hubel_command("data", "show", folder, "--out", tmp_path / "looked")
     assert answer.code == 0, answer.err
     assert "all 12×12" in answer.out
     assert "even: 10 of each class" in answer.out
-    with Image.open(sheet) as image:
+    with Image.open(tmp_path / "looked" / "contact-sheet.png") as image:
         assert image.width > 200
 
 

@@ -94,7 +94,8 @@ def _lines(found: "Inspection") -> Iterator[str]:
     splits = list(found.counts)
     rows = [(name, *(str(found.counts[s][name]) for s in splits)) for name in found.classes]
     total = ("all", *(str(sum(found.counts[s].values())) for s in splits))
-    yield table(("class", *splits), [*rows, total])
+    columns = ("pictures",) if len(splits) == 1 else splits
+    yield table(("class", *columns), [*rows, total])
     yield ""
     yield f"Sizes    {found.sizes}"
     if found.formats:

@@ -85,9 +85,9 @@ def splits(
     return Splits(parts["train"], parts["validation"], parts["test"], tuple(notices))
 
 
-def has_test(folder: Path) -> bool:
-    """Whether a folder brings a test split of its own."""
-    return _split_folder(folder, "test") is not None
+def own_splits(folder: Path) -> tuple[str, ...]:
+    """The splits that a folder brings itself, by their names here."""
+    return tuple(name for name in NAMES if _split_folder(folder, name) is not None)
 
 
 def whole(folder: Path) -> Files:
@@ -121,6 +121,8 @@ def _held_out(
     if sum(shares.values()) >= 1:
         asked = " and ".join(f"--{name} {share:g}" for name, share in shares.items())
         raise Mistake(f"{asked} leave nothing to train on: together they must be below 1.")
+    if not shares:
+        return {"train": everything}
     chosen = divide(everything, shares, seed)
     return {name: everything.subset(indices) for name, indices in chosen.items()}
 

@@ -224,7 +224,14 @@ def open_splits(
 
 def has_test(data: str) -> bool:
     """Whether data bring a test split of their own: known data sets do, folders may."""
-    return data in SOURCES or not os.path.isdir(data) or folder.has_test(Path(data))
+    return "test" in own_splits(data)
+
+
+def own_splits(data: str) -> tuple[str, ...]:
+    """The splits that data bring: known data sets train and test, a folder what it holds."""
+    if data in SOURCES or not os.path.isdir(data):
+        return "train", "test"
+    return folder.own_splits(Path(data))
 
 
 def open_whole(data: str) -> Samples:

@@ -175,14 +175,18 @@ RECIPES: dict[str, dict[str, Any]] = {
     "finetune": {
         "start": "efficientnet-lite0",
         "resize": "squash",
-        "epochs": 8,
-        "batch_size": 16,
+        "epochs": 13,
+        "thaw": 0.35,
+        "batch_size": 8,
         "optimiser": "adamw",
-        "lr": 2e-4,
+        "lr": 5e-5,
         "weight_decay": 0.01,
         "smoothing": 0.1,
         "class_weights": "auto",
-        "resized_crop": 0.4,
+        "resized_crop": 0.5,
+        "brightness": 0.2,
+        "contrast": 0.2,
+        "saturation": 0.2,
     },
     # He et al. 2015, section 4.2: 64,000 steps of 128 on 45,000 pictures, i.e. 182 epochs.
     "resnet-2015": {

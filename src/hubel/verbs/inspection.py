@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +15,8 @@ from hubel.data.decoding import Loaded, load
 from hubel.data.duplicates import SQUARE, Pair, blank, copies, groups
 from hubel.data.headers import Header, headers
 from hubel.data.lookalikes import look_alikes
-from hubel.data.samples import Files, Samples, Splits
-from hubel.data.sources import open_splits
+from hubel.data.samples import Files, Samples
+from hubel.data.sources import open_splits, own_splits
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, fit
 from hubel.report.inspection import inspection_page
@@ -55,6 +56,10 @@ def inspect(
     watch = watch or Watch()
     splits = open_splits(os.fspath(data))
     whole, split = joined(splits)
+    own = own_splits(os.fspath(data))
+    # what a training would split off is here still with what it is split off from
+    split = np.where(np.isin(split, own), split, "train" if "train" in own else "all")
+    counts = _counts(whole, split)
     chosen = np.unique(np.linspace(0, len(whole) - 1, MOST).astype(int))
     samples, split = whole.subset(chosen), split[chosen]
     loaded = load(
@@ -84,12 +89,12 @@ def inspect(
     found = Inspection(
         name=Path(data).resolve().name if os.path.isdir(data) else os.fspath(data),
         classes=tuple(samples.classes),
-        counts=_counts(splits),
+        counts=counts,
         looked_at=len(samples),
         sizes=_sizes(about),
         formats=dict(Counter(header.format for header in about if header.format).most_common()),
         megabytes=sum(h.bytes for h in about) / 1e6 if isinstance(samples, Files) else None,
-        balance=_balance(splits),
+        balance=_balance(counts),
         unreadable=dict(loaded.unreadable),
         copies=None if pairs is None else _copies(samples, split, pairs),
         alike=alike,
@@ -119,14 +124,17 @@ def inspect(
     )
 
 
-def _counts(splits: Splits) -> dict[str, dict[str, int]]:
-    classes = splits.train.classes
-    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+def _counts(samples: Samples, split: NDArray[np.str_]) -> dict[str, dict[str, int]]:
+    """Split → class → pictures."""
     return {
         name: dict(
-            zip(classes, np.bincount(part.labels, minlength=len(classes)).tolist(), strict=True)
+            zip(
+                samples.classes,
+                np.bincount(samples.labels[split == name], minlength=len(samples.classes)).tolist(),
+                strict=True,
+            )
         )
-        for name, part in parts.items()
+        for name in dict.fromkeys(split.tolist())
     }
 
 
@@ -141,10 +149,10 @@ def _sizes(about: list[Header]) -> str:
     return f"{len(sizes)} sizes from {small[1]}×{small[0]} to {large[1]}×{large[0]}"
 
 
-def _balance(splits: Splits) -> str:
+def _balance(counts: Mapping[str, Mapping[str, int]]) -> str:
     totals = Counter[str]()
-    for counts in _counts(splits).values():
-        totals.update(counts)
+    for row in counts.values():
+        totals.update(row)
     (largest, most), (smallest, least) = totals.most_common()[0], totals.most_common()[-1]
     if most == least:
         return f"even: {most:,} of each class"

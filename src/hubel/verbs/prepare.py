@@ -73,7 +73,7 @@ def open_data(
     everything = len(splits.train) + len(splits.validation) + len(splits.test)
     if before is None and recipe.data not in SOURCES and together.seen < everything:
         told = [*told, *leaks(splits, workers=workers, watch=watch)]
-    return replace(splits, notices=(*splits.notices, *told))
+    return replace(splits, notices=tuple(dict.fromkeys((*splits.notices, *told))))
 
 
 def _as_before(

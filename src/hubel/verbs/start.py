@@ -117,7 +117,13 @@ def classifier(
     arguments |= {"classes": len(classes), "size": list(spec.size)}
     # built anew, so that what the recipe says of the network (dropout) holds, and filled
     whole = catalogue.build(made.name, **arguments)
-    whole.load_state_dict(network.state_dict())
+    try:
+        whole.load_state_dict(network.state_dict())
+    except RuntimeError:
+        raise Mistake(
+            f"{recipe.start} does not fit a {made.name} with {dict(recipe.arguments)}: leave those "
+            "arguments out."
+        ) from None
     return Classifier(
         whole, classes=classes, pixels=spec, blueprint=Blueprint(made.name, arguments)
     )
