@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from tests.conftest import Command
+from tests.conftest import QUICK, Command
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -38,7 +38,7 @@ def test_a_command_of_the_documents(
 ) -> None:
     words = shlex.split(command)[1:]
     if words == ["evaluate"]:
-        assert hubel_command("train", "photos", "--set", "size=8", "--epochs", 1).code == 0
+        assert hubel_command("train", "photos", *QUICK).code == 0
     if words[0] == "train":  # begun in earnest, and stopped at the next moment
         words = [w for w in words if w not in ("--minutes", "5")] + ["--minutes", "0.001"]
     answer = hubel_command(*words)

@@ -38,7 +38,7 @@ def test_the_same_seed_is_the_same(digits: list[Part]) -> None:
 
 def test_of_many_pictures_some(digits: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shallow, "MOST", 200)
-    chosen = shallow._some(digits[0].labels, seed=0)
+    chosen = shallow.some(digits[0].labels, seed=0)
     assert len(set(chosen.tolist())) == 200
     counts = np.bincount(digits[0].labels[chosen])
     assert counts.min() >= 18

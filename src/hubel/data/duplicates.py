@@ -87,7 +87,9 @@ def near_duplicates(
     batch: int = 128,
 ) -> list[Pair]:
     """The pairs among luma squares (N, SIDE, SIDE), see `luma`; blank pictures pair with none."""
-    shown = torch.nonzero(pictures.flatten(1).std(1, correction=0) > BLANK)[:, 0]
+    if len(pictures) < 2:
+        return []
+    shown = torch.nonzero(pictures.flatten(1).std(1) > BLANK)[:, 0]
     if len(shown) < 2:
         return []
     found: dict[tuple[int, int], Pair] = {}

@@ -221,8 +221,21 @@ def _pictures(folder: Path) -> Iterator[Path]:
     )
 
 
+def _same_but_for_case(classes: tuple[str, ...]) -> list[list[str]]:
+    """Classes like "Cat" and "cat", which some systems cannot even tell apart."""
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault(name.casefold(), []).append(name)
+    return [names for names in alike.values() if len(names) > 1]
+
+
 def _left_out(folder: Path) -> list[str]:
-    """The notice for files in class folders whose ending is no picture's that is read here."""
+    """Notices: class names to look at, and files whose ending is no picture's that is read here."""
+    told = [
+        f"{' and '.join(names)} differ in the case of their letters alone, and are taken for "
+        f"{len(names)} classes: make them one folder if they are one."
+        for names in _same_but_for_case(_classes(folder))
+    ]
     endings = Counter(
         path.suffix.lower() or "no ending"
         for name in _classes(folder)
@@ -230,11 +243,12 @@ def _left_out(folder: Path) -> list[str]:
         if path.suffix.lower() not in SUFFIXES
     )
     if not endings:
-        return []
+        return told
     listed = ", ".join(f"{n} × {ending}" for ending, n in endings.most_common(5))
     return [
+        *told,
         f"Left out {endings.total()} file(s) in {folder.name}/ that are no pictures read here "
-        f"({listed})."
+        f"({listed}).",
     ]
 
 

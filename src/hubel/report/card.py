@@ -74,6 +74,18 @@ def _figures(found: Evaluation, kind: str) -> Iterator[str]:
         ],
     )
     yield wording.certainty(found.n)
+    if found.besides:
+        yield _table(
+            ("on the same pictures", "accuracy", "95 % interval", "p"),
+            [
+                (
+                    *(_plain(row.name), wording.percent(row.accuracy)),
+                    *(wording.interval(row.interval), wording.chance(row.p)),
+                )
+                for row in found.besides
+            ],
+        )
+        yield from (f"**{_plain(sentence)}**" for sentence in wording.unbeaten(found))
     yield _table(
         ("class", "precision", "recall", "F1", "pictures"),
         [
@@ -92,12 +104,15 @@ def _limits(results: TrainingReport) -> Iterator[str]:
         "one of them, also for a picture of something else.",
         "Its figures hold for pictures made like those it was tested on. Other cameras, places or "
         "times were not measured.",
-        "Its probabilities were not calibrated: 90 % need not be right nine times in ten.",
+        _sureness(results),
         "What it is for, and whom its mistakes would harm, no training can know: add it here.",
     ]
     if results.test is None:
         points.insert(0, wording.tested(results))
     if (found := results.measured) is not None:
+        weak = wording.uneven(found.groups) if found.groups else ""
+        if weak and "overlap" not in weak:
+            points.insert(0, _plain(weak))
         pairs = worst(found.confusion, [row.name for row in found.classes], most=3)
         said = "; ".join(
             f"{_plain(p.true)} called {_plain(p.predicted)} "
@@ -107,6 +122,21 @@ def _limits(results: TrainingReport) -> Iterator[str]:
         if said:
             points.insert(0, f"It confuses most often: {said}.")
     yield "\n".join(f"- {point}" for point in points)
+
+
+def _sureness(results: TrainingReport) -> str:
+    """How far its probabilities can be believed."""
+    found = results.measured and results.measured.calibration
+    measured = f" {wording.believed(found)}" if found else ""
+    if results.temperature == 1:
+        return (
+            "Its probabilities were not calibrated: 90 % need not be right nine times in ten."
+            + measured
+        )
+    return (
+        "Its probabilities were calibrated on the validation pictures (temperature "
+        f"{results.temperature:.2f})." + measured
+    )
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

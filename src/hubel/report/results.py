@@ -75,8 +75,9 @@ class TrainingReport:
     validation: their figures on the validation pictures. test: on the test pictures, None until
     they were measured. mistakes: the pairs of classes to show wrong answers of, the most frequent
     first, of the test pictures if those were measured and else of the validation pictures. trials:
-    of random restarts, all of them. first_layer: None where
-    it cannot be drawn. parameters: trainable numbers. seconds: training time. splits: name of
+    of random restarts, all of them. start: what the training began with, None for nothing.
+    temperature: what the logits are divided by, 1 as long as nobody calibrated. first_layer: None
+    where it cannot be drawn. parameters: trainable numbers. seconds: training time. splits: name of
     the split → pictures. stopped: "finished", or why not: "early stopping at epoch 12",
     "time limit", "interrupted". notices: whole sentences that a reader must not miss.
     """
@@ -98,6 +99,8 @@ class TrainingReport:
     stopped: str = "finished"
     notices: Sequence[str] = ()
     trials: Sequence[TrialFigures] = ()
+    start: str | None = None
+    temperature: float = 1.0
     mistakes: Sequence[MissPair] = ()
 
     @property

@@ -106,10 +106,11 @@ def inspected(found: Inspection) -> str:
 def learned(results: TrainingReport) -> str:
     """One sentence: what learned what, from how much, in what time."""
     pictures = counted(results.splits.get("train", 0), "picture")
+    before = f"went on from {results.start} and " if results.start else ""
     return (
         f"The network {results.network} ({counted(results.parameters, 'trainable number')}) "
-        f"learned to tell {counted(len(results.classes), 'class', 'classes')} of {results.data} "
-        f"apart from {pictures} in {duration(results.seconds)}."
+        f"{before}learned to tell {counted(len(results.classes), 'class', 'classes')} of "
+        f"{results.data} apart from {pictures} in {duration(results.seconds)}."
     )
 
 

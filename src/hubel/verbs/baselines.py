@@ -52,7 +52,10 @@ def beside_baselines(
             good = (row.answers == test.labels).tolist()
             rows.append({"name": row.name, "right": good, "trained_on": row.trained_on})
             watch.progress("baselines", len(rows), len(BASELINES), row.name)
-        run.write_json(FILE, {"baselines": rows})
+        try:
+            run.write_json(FILE, {"baselines": rows})
+        except Failure as wrong:
+            watch.notice(f"The baselines will be measured again next time: {wrong}")
     return [
         beside(row["name"], np.array(row["right"], bool), right, trained_on=row["trained_on"])
         for row in rows

@@ -63,6 +63,8 @@ def write_report(
         if (on == "test") == (test is not None)
         else (),
         trials=_trials(run),
+        start=recipe.start and Path(recipe.start).name,
+        temperature=classifier.temperature,
         first_layer=first_layer(classifier),
         stopped=str(status.get("state", "unknown")),
         notices=status.get("notices", ()),
