@@ -201,13 +201,15 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     )
 
 
-def arguments(question: str) -> argparse.Namespace:
-    """The options that every benchmark has."""
+def arguments(question: str, *, own: bool = False) -> argparse.Namespace:
+    """The options that every benchmark has; own: also one that leaves the peers out."""
     parser = argparse.ArgumentParser(description=question)
     parser.add_argument("--short", action="store_true", help="fewer rounds, no long schedules")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, help="how often each side is run")
     parser.add_argument("--device", default="cpu", help="cpu or cuda, where the question has both")
+    if own:
+        parser.add_argument("--own", action="store_true", help="hubel and the bare loop alone")
     return parser.parse_args()
 
 
