@@ -179,7 +179,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--tries", action="store_true", help="each peer's schedules once")
     parser.add_argument("--peers", nargs="+", choices=list(SCHEDULES), default=list(SCHEDULES))
-    parser.add_argument("--short", action="store_true", help="91 % alone, one seed")
+    parser.add_argument("--short", action="store_true", help="91 %% alone, one seed")
     told = parser.parse_args()
     if told.short:
         told.targets, told.seeds = ["91"], 1

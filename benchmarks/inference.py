@@ -1,8 +1,8 @@
 """How fast does hubel answer pictures beside a plain PyTorch loop, at any batch size of the loop?
 
 EfficientNet-Lite0 at 224 × 224. The plain loop is run as shipped at every batch size of BATCHES,
-and at its best one and at 64 under our allocator's setting too. hubel's batch size is the one it
-finds and remembers by itself. The logits of both sides are compared on the same pictures.
+and at its best one and at 64 under our allocator's setting too. hubel's batch size is the one that
+a long job finds and remembers by itself. Both sides' logits for the same pictures are compared.
 """
 
 import tempfile

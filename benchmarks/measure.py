@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+# variables by which a caller's setting of threads or memory would reach a side
+LEFT_BEHIND = ("MALLOC_", "OMP_", "MKL_", "HUBEL_ALLOCATOR", "GLIBC_TUNABLES", "LD_PRELOAD")
 RESULTS = HERE / "results"
 
 # Our allocator's setting in glibc's own variables, for a peer's process that cannot call mallopt.
@@ -52,9 +54,7 @@ def run(side: Side, *, threads: int, timeout: float = 7200) -> dict[str, Any]:
     """The side's result from one fresh process with so many threads; "wall": its seconds in all."""
     # nothing that the caller set about threads or memory may reach a side
     inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("MALLOC_", "OMP_", "MKL_", "HUBEL_ALLOCATOR"))
+        name: value for name, value in os.environ.items() if not name.startswith(LEFT_BEHIND)
     }
     counts = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     command = [str(side.python), str(HERE / "sides" / side.script), json.dumps(side.arguments)]
@@ -165,6 +165,8 @@ def record(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append the rows to results/NAME.csv, in one write; the columns are the first rows' own."""
     path = RESULTS / f"{name}.csv"
     RESULTS.mkdir(exist_ok=True)
+    if not rows:
+        raise SystemExit(f"Nothing was measured: no row for {name}.")
     columns = list(rows[0])
     if path.exists():
         with path.open(newline="") as file:
@@ -199,13 +201,15 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     )
 
 
-def arguments(question: str) -> argparse.Namespace:
-    """The options that every benchmark has."""
+def arguments(question: str, *, own: bool = False) -> argparse.Namespace:
+    """The options that every benchmark has; own: also one that leaves the peers out."""
     parser = argparse.ArgumentParser(description=question)
     parser.add_argument("--short", action="store_true", help="fewer rounds, no long schedules")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, help="how often each side is run")
     parser.add_argument("--device", default="cpu", help="cpu or cuda, where the question has both")
+    if own:
+        parser.add_argument("--own", action="store_true", help="hubel and the bare loop alone")
     return parser.parse_args()
 
 

@@ -13,7 +13,7 @@ from measure import TUNED, Figure, Side
 COLUMNS = ("side", "threads", "n", "median", "low", "high", "ratio", "share")
 
 
-def sides(epochs: int) -> list[Side]:
+def sides(epochs: int, *, peers_too: bool) -> list[Side]:
     told = {"epochs": epochs, "batch": 64}
     found = [
         Side("hubel", "overhead_hubel.py", told | {"precision": "auto"}),
@@ -24,7 +24,7 @@ def sides(epochs: int) -> list[Side]:
         ),
         Side("bare loop", "overhead_bare.py", told | {"layout": "contiguous_format"}),
     ]  # fmt: skip
-    for name in ("lightning", "keras"):
+    for name in ("lightning", "keras") if peers_too else ():
         if peers.ready(name):
             script, python = f"overhead_{name}.py", peers.python(name)
             found.append(Side(name, script, told, python))
@@ -35,12 +35,15 @@ def sides(epochs: int) -> list[Side]:
 
 
 def main() -> None:
-    told = measure.arguments(__doc__.splitlines()[0])
+    told = measure.arguments(__doc__.splitlines()[0], own=True)
     epochs, rounds = 2, 1 if told.short else 3
     rows = []
     for threads, rate in measure.each_thread_count(told.threads):
         found = measure.interleaved(
-            sides(epochs), rounds=told.rounds or rounds, threads=threads, key="seconds"
+            sides(epochs, peers_too=not told.own),
+            rounds=told.rounds or rounds,
+            threads=threads,
+            key="seconds",
         )
         # 5.53 million multiply-adds a picture forward, and twice that backward
         operations = 2 * 3 * 5.53e6 * 54_000

@@ -1,6 +1,7 @@
 """hubel's `small` network written down in plain torch, for sides that must not import hubel."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -21,7 +22,8 @@ class Residual(nn.Module):
 
 class MeanAndMax(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat((x.mean((2, 3)), x.amax((2, 3))), 1)
+        both = F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 1)
+        return torch.cat(both, 1).flatten(1)
 
 
 def small(widths: tuple[int, int, int] = (16, 32, 64)) -> nn.Sequential:

@@ -23,7 +23,8 @@ SWITCH = "HUBEL_ALLOCATOR"  # "system" leaves glibc as it is
 
 # The parameters' numbers in glibc's <malloc.h>, which are part of its ABI.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-# Bytes of freed memory at the heap's end that stay with the process, at most: half as much costs a
+# Bytes of freed memory at the heap's end that stay with the process, at most (what is freed below a
+# block that is still in use stays as well, whatever the bound): half as much costs a
 # third of the speed at batch 64, twice as much gains nothing.
 KEPT = 2**30
 STRIDE = 64 * 2**20  # bytes by which the heap grows
@@ -63,10 +64,12 @@ def tune_allocator(environment: Mapping[str, str], mallopt: Mallopt | None = Non
         return "as the system has it: it is not glibc's"
     kept = min(KEPT, usable_memory() // 8)
     settings = ((M_MMAP_MAX, 0), (M_TOP_PAD, min(STRIDE, kept)), (M_TRIM_THRESHOLD, kept))
-    if not all(mallopt(parameter, value) for parameter, value in settings):
-        return "as the system has it: glibc refused"  # old ones take no 0 mappings
+    refused = [parameter for parameter, value in settings if not mallopt(parameter, value)]
+    if refused:
+        return f"not fully set: glibc refused {len(refused)} of {len(settings)} settings"
     return (
-        f"glibc, keeps up to {kept / 2**20:,.0f} MiB of freed memory ({SWITCH}=system: as it was)"
+        f"glibc, its heap's end keeps up to {kept / 2**20:,.0f} MiB of freed memory "
+        f"({SWITCH}=system: as it was)"
     )
 
 

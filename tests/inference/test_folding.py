@@ -119,3 +119,24 @@ def test_without_scale_and_shift() -> None:
     network = lively(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, affine=False)))
     agrees(network, 2, 3, 5, 5)
     assert norms(folded(network)) == 0
+
+
+@pytest.mark.parametrize("named", ["convolution", "norm", "block"])
+def test_what_has_two_names_is_left_alone(named: str) -> None:
+    """Replaced under one name it would still answer under the other."""
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            convolution, norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+            block = nn.Sequential(convolution, norm, nn.ReLU())
+            self.first = {"convolution": convolution, "norm": norm, "block": block}[named]
+            self.body = block
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.body(x)
+            return y
+
+    network = lively(Twice())
+    agrees(network, 2, 3, 8, 8)
+    assert norms(folded(network)) == 1

@@ -20,7 +20,7 @@ from hubel.data.ahead import ahead
 from hubel.data.processes import Killed, in_processes
 from hubel.data.samples import Arrays, Files, Samples
 from hubel.home import home
-from hubel.mistakes import Failure
+from hubel.mistakes import Failure, Mistake
 from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit, read
 
 IN_MEMORY = 0.25  # of the usable memory: larger sets of pictures are kept in a mapped file
@@ -59,6 +59,8 @@ def load(
     Raises Failure when more than the share max_unreadable (and more than one) cannot be read, when
     a class is left without pictures (None: neither matters), or when a worker is killed.
     """
+    if workers < 0:
+        raise Mistake(f"workers is the number of decoding processes, 0 or more, not {workers}.")
     height, width = spec.size
     whole = spec.resize != "crop" or spec.crop_fraction == 1  # else `fit` cuts, whatever the size
     if (
@@ -190,7 +192,8 @@ def _decode(
     except Killed:
         raise Failure(
             "A process that decodes pictures was killed, perhaps for want of memory: try fewer "
-            f"--workers than {workers}, or --workers 0."
+            f"--workers than {workers}, or --workers 0. (A script of yours that uses workers needs "
+            '`if __name__ == "__main__":` around what it does.)'
         ) from None
 
 

@@ -6,6 +6,7 @@ a process that dies closes its pipe, and that is noticed at once.
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -75,6 +76,7 @@ def _ask(free: "SimpleQueue[Connection]", chunk: list[Item]) -> list[Result]:
 
 def _serve(end: Connection, work: Callable[[Item], Result]) -> None:
     """In the process: answer until the other end closes."""
+    warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             chunk = end.recv()

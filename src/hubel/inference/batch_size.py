@@ -26,7 +26,10 @@ WORSE = 1.2  # past this ratio to the best, still larger sizes are not tried
 
 
 class BatchSize:
-    """Says how many pictures the next batch should hold, and hears how long batches took."""
+    """Says how many pictures the next batch should hold, and hears how long batches took.
+
+    best: the size that was given, or the fastest so far.
+    """
 
     def __init__(self, picture: Sequence[int], known: int | None = None) -> None:
         """picture: the shape of one. known: a size that is settled already."""
@@ -34,11 +37,15 @@ class BatchSize:
         fitting = [size for size in SIZES if size * each <= INPUT_BYTES] or [1]
         self._trials = [] if known else [size for size in fitting for _ in range(TRIALS)]
         self._seconds: dict[int, float] = {}  # a picture's, the least of the trials, by batch size
-        self._best = known or fitting[0]
+        self.best = known or fitting[0]
 
     @property
     def next(self) -> int:
-        return self._trials[0] if self._trials else self._best
+        return self._trials[0] if self._trials else self.best
+
+    @property
+    def settling(self) -> bool:
+        return bool(self._trials)
 
     def took(self, pictures: int, seconds: float) -> bool:
         """A batch was answered; whether this settled the size.
@@ -49,9 +56,9 @@ class BatchSize:
             return False
         size = self._trials.pop(0)
         self._seconds[size] = min(seconds / pictures, self._seconds.get(size, math.inf))
-        self._best = min(self._seconds, key=lambda tried: self._seconds[tried])
+        self.best = min(self._seconds, key=lambda tried: self._seconds[tried])
         done_with = size not in self._trials
-        if done_with and self._seconds[size] > WORSE * self._seconds[self._best]:
+        if done_with and self._seconds[size] > WORSE * self._seconds[self.best]:
             self._trials.clear()
         return not self._trials
 
@@ -71,7 +78,7 @@ def remember(kind: str, size: int) -> None:
 
 
 def kind(network: nn.Module, picture: Sequence[int], device: torch.device) -> str:
-    """A key for all that decides the best size: network, picture, device, threads, versions."""
+    """A key for what decides the best size: network, picture, device, threads, versions."""
     layers = [(type(part).__name__, part.extra_repr()) for part in network.modules()]
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     facts = (torch.__version__, where, torch.get_num_threads(), entrance.allocator())

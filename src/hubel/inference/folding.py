@@ -48,6 +48,10 @@ def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
         graph = _Tracer().trace(network)
     except Exception:  # whatever a stranger's forward does with what is no tensor
         return
+    # a module with two names keeps one of them when it is replaced under the other
+    places = Counter(id(part) for _, part in network.named_modules(remove_duplicate=False))
+    twice = [part for part in network.modules() if places[id(part)] > 1]
+    shared = {id(part) for top in twice for part in top.modules()}
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
     read = [str(node.target) for node in graph.nodes if node.op == "get_attr"]
     for node in graph.nodes:
@@ -60,7 +64,8 @@ def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
         first, second = (network.get_submodule(name) for name in names)
         alone = all(calls[name] == 1 for name in names)
         untouched = not any(name.startswith((f"{names[0]}.", f"{names[1]}.")) for name in read)
-        if alone and untouched and _fits(first, second):
+        once = id(first) not in shared and id(second) not in shared
+        if alone and once and untouched and _fits(first, second):
             yield names
 
 

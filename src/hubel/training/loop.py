@@ -100,11 +100,14 @@ def fit(
     patience: stop early after so many epochs without a better one. autocast: torch.bfloat16 for
     mixed precision. mode: called before every step; may freeze what is not to be trained.
     slack: a later epoch is kept even if its validation accuracy is so much below the best.
-    Raises FloatingPointError at a loss that is not finite, naming epoch and step; the model then
-    still has the weights that gave that loss.
+    Raises FloatingPointError at a loss that is not finite, naming epoch and step; on the CPU the
+    model then still has the weights that gave that loss. Elsewhere the losses are looked at every
+    32 steps, and weights that are not finite are caught where they are saved (`checkpoint.save`).
     """
     device = torch.device(device)
-    state.sums = state.sums.to(device)
+    # Apple's devices have no float64; float32 counts an epoch's samples exactly up to 16 million
+    wide = torch.float32 if device.type == "mps" else torch.float64
+    state.sums = state.sums.to(device, wide)
     # reading the loss back at every step would stall a GPU: there it is read every 32 steps
     check_every = 1 if device.type == "cpu" else 32
     while state.epoch < epochs and not out_of_patience(state, patience):
@@ -131,7 +134,7 @@ def fit(
             objective.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             state.step += 1
-            state.sums += _tally(value, logits, labels)
+            state.sums += _tally(value, logits, labels).to(state.sums.dtype)
             state.seconds = spent + time.perf_counter() - began
             yield Step(state.epoch + 1, number + 1, objective.detach())
             began, spent = time.perf_counter(), state.seconds
@@ -194,7 +197,7 @@ def _tally(value: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
         # of mixed pictures the larger part counts
         right = labels.argmax(1) if labels.ndim == 2 else labels
         correct = (logits.argmax(1) == right).sum()
-        return torch.stack((value.detach() * n, correct, correct.new_full((), n))).double()
+        return torch.stack((value.detach().float() * n, correct.float(), correct.new_full((), n)))
 
 
 def _check_finite(losses: list[Tensor], epoch: int, last_step: int) -> None:
@@ -209,7 +212,7 @@ def _check_finite(losses: list[Tensor], epoch: int, last_step: int) -> None:
 
 @contextmanager
 def _reseeded(seed: int, device: torch.device) -> Iterator[None]:
-    """torch's generators seeded inside (dropout draws from them), and put back after.
+    """torch's generators seeded inside (dropout draws from them), and put back after (but Apple's).
 
     `torch.manual_seed` would do, but looks for every kind of device first: 170 µs a step.
     """

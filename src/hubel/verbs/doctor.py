@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 
 
 def doctor() -> list[Finding]:
-    """Look at versions, processor, devices, memory, disk, cache, weights and data sets.
+    """Look at versions, processor, memory, allocator, devices, disk, weights and data sets.
 
     >>> import hubel.verbs.doctor
     >>> hubel.verbs.doctor.doctor()[0].what
@@ -37,7 +37,12 @@ def doctor() -> list[Finding]:
         Finding(True, "hubel", hubel.__version__),
         Finding(True, "python", f"{platform.python_version()} on {platform.system()}"),
         _torch(),
-        Finding(True, "processor", f"{os.cpu_count()} cores, {machine.processor()}"),
+        Finding(
+            True,
+            "processor",
+            f"{machine.processor()}, {entrance.processors()} of {os.cpu_count()} cores for us",
+        ),
+        Finding(True, "memory", f"{entrance.usable_memory() / 1e9:,.1f} GB for us"),
         Finding(True, "threads", str(torch.get_num_threads())),
         Finding(True, "allocator", entrance.allocator()),
         _devices(),
