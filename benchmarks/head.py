@@ -1,9 +1,11 @@
 """What does keeping the features save when the last layer alone is trained?
 
-EfficientNet-Lite0's features of Tux Paint's photographs in five categories (four folds of five):
-by the regression that hubel trains the last layer with, and by AdamW for as many epochs as the
-recipe `finetune` has, on features kept, and made anew in every epoch as a loop over pictures does.
-Seconds from pictures in memory to the layer; its accuracy on the fold left out stands beside.
+EfficientNet-Lite0's features of Tux Paint's photographs in five categories (four folds of five, a
+twentieth of them for validation): by the regression that hubel trains the last layer with, and by
+AdamW for as many epochs as the recipe `finetune` has, on features kept, and made anew in every
+epoch as a loop over pictures does. Seconds from pictures in memory to the layer, with the
+validation pictures that choose the regression's penalty; its accuracy on the fold left out stands
+beside.
 """
 
 import tempfile

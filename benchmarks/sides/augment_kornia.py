@@ -10,8 +10,8 @@ import torch
 told = json.loads(sys.argv[1])
 change = K.AugmentationSequential(
     K.RandomHorizontalFlip(p=0.5),
-    K.RandomResizedCrop((224, 224), scale=(0.5, 1.0), p=1.0),
-    K.ColorJiggle(brightness=0.2, contrast=0.2, saturation=0.2, p=1.0),
+    K.RandomResizedCrop((224, 224), scale=(0.5, 1.0), p=1.0, cropping_mode=told["cropping"]),
+    K.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, p=1.0),
 )
 pixels = torch.rand(told["batch"], 3, 224, 224, device=told["device"])
 times = []

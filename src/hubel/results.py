@@ -80,8 +80,9 @@ class Evaluation:
     where it says nothing (five classes or fewer). loss: mean cross-entropy in nats. confusion:
     (K, K) counts, rows true, columns predicted, in the order of `classes`. calibration: how far
     its probabilities can be believed. groups: accuracy by size and brightness. besides: baselines
-    and other runs on the same pictures. mirrored: accuracy when the answers to each picture and to
-    its mirror image are averaged. None or empty: not measured.
+    on the same pictures; against: the model that it was to be compared with. mirrored: accuracy
+    when the answers to each picture and to its mirror image are averaged. None or empty: not
+    measured.
     """
 
     accuracy: float
@@ -94,6 +95,7 @@ class Evaluation:
     calibration: Calibration | None = None
     groups: Sequence[Group] = ()
     besides: Sequence[Beside] = ()
+    against: Beside | None = None
     mirrored: float | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -105,6 +107,7 @@ class Evaluation:
             "calibration": self.calibration and asdict(self.calibration),
             "groups": [asdict(row) for row in self.groups],
             "besides": [asdict(row) for row in self.besides],
+            "against": self.against and asdict(self.against),
         }
         return {**vars(self), **lists}
 
@@ -122,6 +125,9 @@ class Evaluation:
                 and Calibration(known["error"], tuple(Bin(**row) for row in known["bins"])),
                 "groups": _rows(Group, facts.get("groups", ())),
                 "besides": _rows(Beside, facts.get("besides", ())),
+                "against": next(iter(_rows(Beside, [facts["against"]])), None)
+                if facts.get("against")
+                else None,
             }
         )
 

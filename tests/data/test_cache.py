@@ -55,7 +55,7 @@ def test_decoded_once(
         monkeypatch.setattr("hubel.data.folder.MOST_HASHED", 0)
     first = load(whole(folder), SPEC)
     assert len(decoded) == 30
-    assert len(store().known()) == 30
+    assert len(store().contents()[0]) == 30
     for i, path in enumerate(whole(folder).paths):
         assert np.array_equal(first.images[i], fit(decode(path), SPEC).transpose(2, 0, 1))
     decoded.clear()
@@ -107,7 +107,7 @@ def test_copies_share_a_row_and_moves_cost_nothing(folder: Path, decoded: list[s
     assert np.array_equal(elsewhere.images, first.images)
     shutil.copy(folder / "grey" / "1.png", folder / "grey" / "copy.png")
     load(whole(folder), SPEC)
-    assert len(store().known()) == 30
+    assert len(store().contents()[0]) == 30
 
 
 def test_what_cannot_be_read_is_not_kept(folder: Path, decoded: list[str]) -> None:
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_is_not_kept(folder: Path, decoded: list[str]) -> No
     assert "no such file" in first.unreadable[2][1]
     again = load(whole(folder), SPEC, max_unreadable=0.5)
     assert again.unreadable == first.unreadable
-    assert len(store().known()) == 30
+    assert len(store().contents()[0]) == 30
 
 
 @pytest.mark.parametrize("damage", ["half a line", "rows beyond", "rows cut", "binary", "gone"])
@@ -153,10 +153,10 @@ def test_another_process_writes(folder: Path, decoded: list[str]) -> None:
     with (store().path / LOCK).open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         first = load(whole(folder), SPEC)
-        assert store().known() == {}
+        assert store().contents()[0] == {}
         assert first.notices == ()
     assert same(load(whole(folder), SPEC), first)
-    assert len(store().known()) == 30
+    assert len(store().contents()[0]) == 30
 
 
 def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,11 @@ def test_a_home_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HUBEL_HOME", str(tmp_path / "file" / "below"))
-    assert len(load(whole(folder), SPEC).images) == 30
+    loaded = load(whole(folder), SPEC)
+    assert len(loaded.images) == 30
+    assert loaded.notices == (
+        "The decoded pictures could not all be kept for next time: Not a directory.",
+    )
 
 
 def test_nothing_is_kept_when_nothing_may_be(
@@ -195,8 +199,38 @@ def test_a_store_no_larger_than_allowed(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HUBEL_CACHE_GB", str(10.5 * store().row_bytes / 1e9))
     first = load(whole(folder), SPEC)
     assert len(first.images) == 30
-    assert len(store().known()) == 10
+    assert len(store().contents()[0]) == 10
+    assert first.notices[0].startswith("The decoded pictures could not all be kept")
     assert same(load(whole(folder), SPEC), first)
+
+
+def test_a_store_full_of_other_pictures_is_begun_anew(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBEL_CACHE_GB", str(30.5 * store().row_bytes / 1e9))
+    load(whole(folder), SPEC)
+    before = store().contents()[1]
+    for k in range(10):
+        paint(tmp_path / "others" / "ab"[k % 2] / f"{k}.png", 500 + k, 40 + 15 * k)
+    load(whole(tmp_path / "others"), SPEC)
+    assert len(store().contents()[0]) == 10
+    assert before.shape[0] == before.any((1, 2, 3)).sum() == 30  # who has it mapped has it still
+
+
+def test_an_index_is_not_read_with_another_store_s_rows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(whole(folder), SPEC)
+    read_text = Path.read_text
+
+    def replaced_meanwhile(path: Path, **told: str) -> str:
+        text = read_text(path, **told)
+        (path.parent / ROWS).unlink()
+        (path.parent / ROWS).write_bytes(bytes(30 * store().row_bytes))
+        return text
+
+    monkeypatch.setattr(Path, "read_text", replaced_meanwhile)
+    assert store().contents()[0] == {}
 
 
 def test_the_longest_unused_store_goes_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_says_every_figure_with_its_unit_and_interval(report: TrainingReport) ->
         f"named {100 * test.accuracy:.1f} % correctly (95 % interval {lo} to {hi} %)",
         f"Of {test.n} test pictures",
         "93.5 %",
-        "24,330 trainable numbers",
+        "24,330 learned numbers",
         "weights after epoch 5 were kept",
         "3 files could not be read.",
         "9.0 s",

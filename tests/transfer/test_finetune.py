@@ -37,6 +37,13 @@ def test_a_new_head_leaves_the_rest_and_the_original() -> None:
     assert torch.equal(made.get_submodule(name).weight, again.get_submodule(name).weight)
 
 
+def test_a_single_layer_is_the_last() -> None:
+    single = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    assert depths(single) == {"1.weight": 1.0, "1.bias": 1.0}
+    thaw(single, 0.35)
+    assert all(parameter.requires_grad for parameter in single.parameters())
+
+
 def test_depths_and_rates_grow_towards_the_head() -> None:
     found = depths(network())
     assert found["0.weight"] == found["0.bias"] == 0

@@ -2,14 +2,19 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage import data as photographs
 
 import hubel
+from hubel.run import Run
+from hubel.verbs.report import report_again
+from hubel.verbs.tested import recall
 from hubel.verbs.watch import Watch
 from tests.conftest import QUICK, Command, paint
 
@@ -271,12 +276,18 @@ def test_evaluate_measures_baselines_once_and_compares_runs(
 ) -> None:
     found = hubel.evaluate(first, flips=True, against=first)
     names = [row.name for row in found.besides]
-    assert names[0] == "run"
     assert "HOG + linear SVM" in names
-    assert found.besides[0].p == 1
+    assert found.against is not None
+    assert (found.against.name, found.against.p) == ("run", 1)
     assert found.mirrored is not None
     assert found.calibration is not None
     before = (first / "baselines.json").stat().st_mtime_ns
+    told = hubel_command("evaluate", first, "--no-baselines")
+    kept = recall(Run(first))
+    assert kept is not None
+    assert kept.besides  # what was measured once of this model stays
+    assert kept.mirrored == found.mirrored
+    assert kept.against is None  # no property of the run
     told = hubel_command("evaluate", first)
     assert (first / "baselines.json").stat().st_mtime_ns == before
     assert "On the same pictures:" in told.out
@@ -296,6 +307,41 @@ def test_calibrating_is_saved_with_the_model_and_changes_no_answer(
     assert classifier.temperature != 1
     assert (after.confusion == before.confusion).all()
     assert after.loss != before.loss
+
+
+def test_beginning_with_a_run_on_the_same_classes_is_no_worse(tmp_path: Path) -> None:
+    """Also where the network is one layer: all of it is the head."""
+    told = {"threads": 1, "validation": 0.2}
+    one = hubel.train("digits", network="linear", epochs=4, out=tmp_path / "one", **told)
+    other = hubel.train("digits", start=str(one.run), epochs=2, out=tmp_path / "other", **told)
+    assert other.history[0]["validation_accuracy"] >= one.validation.accuracy
+
+
+def test_features_are_the_same_in_every_run(first: Path, tmp_path: Path) -> None:
+    """And so is the head: whatever size of batch was remembered, or measured, or is there."""
+    told = {"start": str(first), "epochs": 1, "threads": 1}
+    runs = [
+        hubel.train(first.parent / "photos", out=tmp_path / name, **told) for name in ("a", "b")
+    ]
+    states = [run.classifier.state_dict() for run in runs]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_figures_of_an_earlier_model_are_forgotten(first: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(first, tmp_path / "run"))
+    hubel.evaluate(run, baselines=False)
+    assert recall(Run(run)) is not None
+    model = hubel.load(run)
+    model.temperature = 3.0  # other probabilities: the test's calibration error was another model's
+    model.save(run / "model")
+    assert recall(Run(run)) is None
+    assert "were not looked at yet" in report_again(Run(run)).read_text()
+
+
+def test_measured_on_pictures_that_it_learned_from(first: Path) -> None:
+    heard = Heard()
+    hubel.evaluate(first, first.parent / "photos", watch=heard)
+    assert any("learned from" in said for said in heard.notices)
 
 
 def test_restarts_keep_the_best_and_tell_of_all(folder: Path, tmp_path: Path) -> None:

@@ -46,13 +46,12 @@ def colours(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     linear machine should compare them by.
     """
     n, channels = images.shape[:2]
-    levels = (images.astype(np.int64) * BINS) // 256
     weights = BINS ** np.arange(channels)
-    index = np.tensordot(levels, weights, (1, 0)).reshape(n, math.prod(images.shape[2:]))
     size = BINS**channels
     counts = np.zeros((n, size), np.float32)
-    for row, values in zip(counts, index, strict=True):
-        row[:] = np.bincount(values, minlength=size)
+    for row, image in zip(counts, images, strict=True):  # one at a time: indices are wide
+        levels = (image.astype(np.int64) * BINS) // 256
+        row[:] = np.bincount(np.tensordot(weights, levels, 1).ravel(), minlength=size)
     total = counts.sum(1, keepdims=True)
     shares: NDArray[np.float32] = np.sqrt(counts / np.maximum(total, 1))
     return shares

@@ -45,14 +45,15 @@ def confusions(found: Evaluation, most: int = 5) -> list[str]:
 
 def beside_lines(found: Evaluation) -> list[str]:
     """The others that were measured on the same pictures, as lines, and whether they are beaten."""
-    if not found.besides:
+    others = [*([found.against] if found.against else []), *found.besides]
+    if not others:
         return []
-    width = max(len(row.name) for row in found.besides)
+    width = max(len(row.name) for row in others)
     lines = ["", "On the same pictures:"]
-    for row in found.besides:
+    for row in others:
         low, high = row.interval
         lines.append(
             f"  {legible(row.name):{width}}  {row.accuracy:.1%} ({low:.1%} to {high:.1%}); alone "
             f"right on {row.only_theirs}, this network on {row.only_ours} (p = {row.p:.2g})"
         )
-    return [*lines, *(f"! {sentence}" for sentence in unbeaten(found))]
+    return [*lines, *(f"! {sentence}" for sentence in unbeaten(found, others))]

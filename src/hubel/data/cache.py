@@ -40,47 +40,58 @@ class Store:
     def row_bytes(self) -> int:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
-    def known(self) -> dict[str, int]:
-        """digest → row, of all rows that are whole; none where there is no store."""
-        try:
-            text = (self.path / INDEX).read_text(encoding="ascii")
-            rows = (self.path / ROWS).stat().st_size // self.row_bytes
-        except (OSError, UnicodeDecodeError):
-            return {}
-        lines = text.split("\n")[:-1][:rows]  # the last is empty, or half written
-        with contextlib.suppress(OSError):
-            os.utime(self.path)  # it was of use: evicted later than others
-        return {line: row for row, line in enumerate(lines)}
+    def contents(self) -> tuple[dict[str, int], NDArray[np.uint8]]:
+        """digest → row, and the rows (N, C, H, W), mapped and not read: all that are whole.
 
-    def rows(self) -> NDArray[np.uint8]:
-        """All rows, (N, C, H, W), mapped and not read. Raises OSError."""
-        count = (self.path / ROWS).stat().st_size // self.row_bytes
-        if count == 0:
-            return np.empty((0, *self.shape), np.uint8)
-        return np.memmap(self.path / ROWS, np.uint8, mode="r", shape=(count, *self.shape))
+        None where there is no store, or where another process put a new one into its place just
+        now: an index is never read with another store's rows.
+        """
+        nothing = np.empty((0, *self.shape), np.uint8)
+        try:
+            with (self.path / ROWS).open("rb") as file:
+                text = (self.path / INDEX).read_text(encoding="ascii")
+                about = os.fstat(file.fileno())
+                if not os.path.samestat(about, (self.path / ROWS).stat()):
+                    return {}, nothing
+                # the last line is empty, or half written
+                lines = text.split("\n")[:-1][: about.st_size // self.row_bytes]
+                if not lines:
+                    return {}, nothing
+                shape = (len(lines), *self.shape)
+                rows = np.memmap(file, np.uint8, mode="r", shape=shape)
+                os.utime(self.path)  # it was of use: evicted later than others
+        except (OSError, UnicodeDecodeError):
+            return {}, nothing
+        return {line: row for row, line in enumerate(lines)}, rows
 
     @contextmanager
-    def writing(self) -> Iterator["Writer | None"]:
-        """Add rows, alone; None where another process does so, or nothing can be written."""
+    def writing(self, wrong: list[str]) -> Iterator["Writer | None"]:
+        """Add rows, alone; None where another process does so, or nothing can be written.
+
+        Why not, if so, is added to `wrong`.
+        """
         with contextlib.ExitStack() as held:
+            writer = None
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
                 lock = held.enter_context((self.path / LOCK).open("ab"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 rows = held.enter_context((self.path / ROWS).open("ab", buffering=0))
                 index = held.enter_context((self.path / INDEX).open("ab", buffering=0))
-                known = self.known()
+                known, _ = self.contents()
                 rows.truncate(len(known) * self.row_bytes)
                 index.truncate(sum(len(digest) + 1 for digest in known))
-            except OSError:
-                writer = None
-            else:
                 writer = Writer(self, rows, index, known)
+            except BlockingIOError:
+                pass  # another process adds what it decodes
+            except OSError as refused:
+                wrong.append(os.strerror(refused.errno or 0))
             try:
                 yield writer
             finally:
                 if writer is not None:
                     writer.flush()
+                    wrong += [writer.wrong] if writer.wrong else []
 
 
 class Writer:
@@ -100,8 +111,11 @@ class Writer:
 
     def add(self, digest: str, picture: Pixels) -> None:
         """A picture (H, W, C) of the store's geometry; a copy of one that is there is left out."""
-        there = len(self._known) + len(self._waiting)
-        if self.wrong or digest in self._known or digest in self._waiting or there >= self._most:
+        if self.wrong or digest in self._known or digest in self._waiting:
+            return
+        if len(self._known) + len(self._waiting) >= self._most:
+            self.flush()
+            self.wrong = f"HUBEL_CACHE_GB allows {most_bytes() / 1e9:g} GB"
             return
         self._waiting[digest] = picture.transpose(2, 0, 1).tobytes()
         if len(self._waiting) >= self.BATCH:
@@ -135,6 +149,12 @@ def most_bytes() -> float:
     with contextlib.suppress(ValueError):
         return float(os.environ.get("HUBEL_CACHE_GB", "")) * 1e9
     return MOST_BYTES
+
+
+def make_room(full: Store) -> None:
+    """Remove a store that has reached the bound, for another to begin in its place."""
+    if most_bytes() < (len(full.contents()[0]) + 1) * full.row_bytes and not _in_use(full.path):
+        shutil.rmtree(full.path, ignore_errors=True)
 
 
 def evict(keep: Store) -> list[str]:
@@ -177,4 +197,4 @@ def _write(file: FileIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
-    os.fdatasync(file.fileno())
+    getattr(os, "fdatasync", os.fsync)(file.fileno())  # Apple's systems have the slower alone

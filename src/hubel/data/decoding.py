@@ -154,16 +154,18 @@ def _from_files(
 ) -> Iterator[Pixels | Unreadable]:
     """From the store where a picture is known, else decoded now and added to it."""
     store = cache.store(spec, samples.background)
-    known = store.known() if cache.most_bytes() else {}
-    rows = store.rows() if known else None
+    known, rows = store.contents() if cache.most_bytes() else ({}, None)
     keys: list[str] = []
     if known:
         keys = list(ahead(partial(_key, samples), range(len(samples))))
     missing = [i for i in range(len(samples)) if not known or keys[i] not in known]
+    if known and len(missing) == len(samples):
+        cache.make_room(store)  # full of pictures that are not these, it would never take one more
     decoded = _decode(samples, missing, spec, workers)
-    with store.writing() if missing and cache.most_bytes() else nullcontext() as writer:
+    wrong: list[str] = []
+    with store.writing(wrong) if missing and cache.most_bytes() else nullcontext() as writer:
         for i in range(len(samples)):
-            if rows is not None and keys[i] in known:
+            if rows is not None and known and keys[i] in known:
                 yield rows[known[keys[i]]].transpose(1, 2, 0)
                 continue
             key, picture = next(decoded)
@@ -172,8 +174,8 @@ def _from_files(
             if writer is not None and key and not isinstance(picture, Unreadable):
                 writer.add(key, picture)
             yield picture
-    if writer is not None and writer.wrong:
-        told.append(f"The decoded pictures could not all be kept for next time: {writer.wrong}.")
+    if wrong:
+        told.append(f"The decoded pictures could not all be kept for next time: {wrong[0]}.")
     if missing:
         cache.evict(store)
 

@@ -70,6 +70,11 @@ def _figures(found: Evaluation, kind: str) -> Iterator[str]:
             ("accuracy", wording.percent(found.accuracy)),
             ("95 % interval", wording.interval(found.interval)),
             *([("top 5", wording.percent(found.top5))] if found.top5 is not None else []),
+            *(
+                [("with mirrored pictures' answers averaged in", wording.percent(found.mirrored))]
+                if found.mirrored is not None
+                else []
+            ),
             ("pictures", f"{found.n:,}"),
         ],
     )
@@ -85,7 +90,8 @@ def _figures(found: Evaluation, kind: str) -> Iterator[str]:
                 for row in found.besides
             ],
         )
-        yield from (f"**{_plain(sentence)}**" for sentence in wording.unbeaten(found))
+        unbeaten = wording.unbeaten(found, found.besides)
+        yield from (f"**{_plain(sentence)}**" for sentence in unbeaten)
     yield _table(
         ("class", "precision", "recall", "F1", "pictures"),
         [
@@ -110,9 +116,7 @@ def _limits(results: TrainingReport) -> Iterator[str]:
     if results.test is None:
         points.insert(0, wording.tested(results))
     if (found := results.measured) is not None:
-        weak = wording.uneven(found.groups) if found.groups else ""
-        if weak and "overlap" not in weak:
-            points.insert(0, _plain(weak))
+        points[:0] = map(_plain, wording.uneven(found.groups))
         pairs = worst(found.confusion, [row.name for row in found.classes], most=3)
         said = "; ".join(
             f"{_plain(p.true)} called {_plain(p.predicted)} "

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from hubel.report.results import TrainingReport, TrialFigures
-from hubel.results import Calibration, Evaluation, Group, Inspection
+from hubel.results import Beside, Calibration, Evaluation, Group, Inspection
 
 
 def percent(share: float) -> str:
@@ -108,7 +108,7 @@ def learned(results: TrainingReport) -> str:
     pictures = counted(results.splits.get("train", 0), "picture")
     before = f"went on from {results.start} and " if results.start else ""
     return (
-        f"The network {results.network} ({counted(results.parameters, 'trainable number')}) "
+        f"The network {results.network} ({counted(results.parameters, 'learned number')}) "
         f"{before}learned to tell {counted(len(results.classes), 'class', 'classes')} of "
         f"{results.data} apart from {pictures} in {duration(results.seconds)}."
     )
@@ -126,9 +126,10 @@ def ended(results: TrainingReport) -> str:
         return f"{end}, and no epoch's weights were chosen."
     if results.validation is None:
         return f"{end}; the weights after epoch {results.best_epoch} were kept."
+    chosen = "the last that chance may keep from being the best" if results.start else "the best"
     return (
         f"{end}; the weights after epoch {results.best_epoch} were kept, "
-        f"the best on the validation pictures ({percent(results.validation.accuracy)})."
+        f"{chosen} on the validation pictures ({percent(results.validation.accuracy)})."
     )
 
 
@@ -151,10 +152,10 @@ def tested(results: TrainingReport) -> str:
     )
 
 
-def unbeaten(found: Evaluation) -> list[str]:
-    """A plain sentence for each other that the network is not known to beat."""
+def unbeaten(found: Evaluation, others: Sequence[Beside]) -> list[str]:
+    """A plain sentence for each of the others that the network is not known to beat."""
     said = []
-    for row in found.besides:
+    for row in others:
         if row.beaten:
             continue
         theirs = f"{row.name} ({percent(row.accuracy)})"
@@ -182,8 +183,8 @@ def believed(found: Calibration) -> str:
     )
 
 
-def uneven(groups: Sequence[Group]) -> str:
-    """What the thirds say: that one is worse than another, or that chance may explain it all."""
+def uneven(groups: Sequence[Group]) -> list[str]:
+    """A sentence for each kind of thirds of which one is worse than another beyond chance."""
     said = []
     for of in dict.fromkeys(row.of for row in groups):
         rows = [row for row in groups if row.of == of]
@@ -195,9 +196,7 @@ def uneven(groups: Sequence[Group]) -> str:
                 f"({percent(worst.accuracy)}) than those of {best.label} "
                 f"({percent(best.accuracy)}): more than chance explains."
             )
-    return " ".join(said) or (
-        "The intervals overlap: chance may explain what the thirds differ by."
-    )
+    return said
 
 
 def tried(trials: Sequence[TrialFigures]) -> str:

@@ -21,8 +21,8 @@ def cross_entropy(
     """Softmax cross-entropy: −ln of the probability of the right class, in nats.
 
     smoothing: the share of the target spread over all classes (Szegedy et al. 2016, section 7).
-    weights (K,): one for each class; the mean is then weighted, too. labels may be shares of the
-    classes instead, (N, K), as of pictures that were mixed.
+    weights (K,): one for each class; the mean is then weighted, too, but over labels that are
+    shares of the classes, (N, K), as of pictures that were mixed.
 
     >>> scores = torch.tensor([[3.2, 5.1, -1.7]])
     >>> round(float(cross_entropy(scores, torch.tensor([0]))), 2)

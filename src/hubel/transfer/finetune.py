@@ -35,13 +35,14 @@ def with_head(network: nn.Module, old: int, new: int, *, seed: int) -> tuple[nn.
 def depths(network: nn.Module) -> dict[str, float]:
     """How deep each parameter lies, by name: 0 for the first layer with any, 1 for the last.
 
-    Layers are counted in the order in which the network lists them, which is that of its making.
+    Layers are counted in the order in which the network lists them, which is that of its making; a
+    single one is the last.
     """
     layers = [name for name, part in network.named_modules() if _own(part)]
-    last = max(1, len(layers) - 1)
+    gaps = max(1, len(layers) - 1)
     return {
-        f"{layer}.{name}" if layer else name: i / last
-        for i, layer in enumerate(layers)
+        f"{layer}.{name}" if layer else name: 1 - after / gaps
+        for after, layer in enumerate(reversed(layers))
         for name in _own(network.get_submodule(layer))
     }
 

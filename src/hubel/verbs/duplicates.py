@@ -37,13 +37,15 @@ def find(samples: Samples, *, workers: int, watch: Watch) -> list[Pair]:
 class Together:
     """A way to divide a folder (`folder.Divide`) in which copies stay on one side.
 
-    seen: how many pictures were divided; notices: what there is to say about their copies.
+    seen: how many pictures were divided; notices: what there is to say about their copies; odd:
+    of those in different classes.
     """
 
     workers: int
     watch: Watch
     seen: int = 0
     notices: list[str] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
 
     def __call__(
         self, files: Files, shares: Mapping[str, float], seed: int
@@ -62,7 +64,7 @@ class Together:
                 f"compressed anew ({sizes[sizes > 1].sum():,} files): each with all its copies is "
                 "on one side of the split."
             )
-        self.notices += at_odds(files, pairs)
+        self.odd += at_odds(files, pairs)
         return stratified(files.labels, shares, seed=seed, classes=files.classes, groups=group)
 
 

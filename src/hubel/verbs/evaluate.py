@@ -28,6 +28,7 @@ from hubel.verbs.load import load
 from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.report import write_report
 from hubel.verbs.resume import check_data
+from hubel.verbs.tested import keep
 from hubel.verbs.watch import Watch
 
 Split = Literal["train", "validation", "test", "all"]
@@ -87,19 +88,19 @@ def evaluate(
             share = ((logits + mirrored).argmax(1) == labels).double().mean()
             found = replace(found, mirrored=float(share))
         on_own_test = own is not None and data is None and name == "test"
-        besides: list[Beside] = []
         if against is not None:
-            besides.append(_against(job, against, samples, right))
+            found = replace(found, against=_against(job, against, samples, right))
         if own is not None and splits is not None and on_own_test and baselines:
-            recipe = from_run(own.path)
-            besides += beside_baselines(
+            besides = beside_baselines(
                 own, splits, classifier.pixels, right,
-                seed=recipe.seed, workers=workers, watch=watch,
+                seed=from_run(own.path).seed, workers=workers, watch=watch,
             )  # fmt: skip
-        found = replace(found, besides=tuple(besides))
+            found = replace(found, besides=tuple(besides))
+        if own is not None and data is not None:
+            _flattered(job, own, own.path.name, samples)
     if own is not None and on_own_test:
         try:
-            own.write_json("test.json", found.as_json())
+            keep(own, found)
             write_report(own, classifier, loaded, logits, on="test")
         except Failure as wrong:
             watch.notice(f"The figures could not be added to the report: {wrong}")
@@ -174,18 +175,23 @@ def _against(
         theirs, name = load(other), Path(other).name
         learned = _own_run(Path(other))
         if learned is not None:
-            digests = {samples.digest(i) for i in range(len(samples))}
-            rows = learned.read_table("splits.csv")
-            both = sum(row["split"] == "train" and row["digest"] in digests for row in rows)
-            if both:
-                job.watch.notice(
-                    f"{name} learned from {both:,} of these pictures: the comparison flatters it."
-                )
+            _flattered(job, learned, name, samples)
     _, logits, labels = _answered(job, theirs, samples, "against")
     answers = (logits.argmax(1) == labels).numpy()
     if len(answers) != len(right):
         raise Failure("The two models could not read the same pictures: nothing to compare.")
     return beside(name, answers, right)
+
+
+def _flattered(job: _Job, run: Run, name: str, samples: Samples) -> None:
+    """Tell of the pictures that the run learned from: on them its figure is no measure."""
+    learned = {row["digest"] for row in run.read_table("splits.csv") if row["split"] == "train"}
+    both = sum(samples.digest(i) in learned for i in range(len(samples)))
+    if both:
+        job.watch.notice(
+            f"{name} learned from {both:,} of these {len(samples):,} pictures: the figures flatter "
+            "it."
+        )
 
 
 def _own_run(path: Path) -> Run | None:

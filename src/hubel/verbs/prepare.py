@@ -51,17 +51,16 @@ def open_data(
 ) -> Splits:
     """The recipe's data, split. before: the rows of a run's splits.csv, which it is to follow.
 
-    A folder that is split here has its duplicates kept on one side, unless the recipe says no.
+    A folder that is split here has its duplicates kept on one side, unless the recipe says no;
+    those that lie across splits all the same are told of.
     """
     if recipe.data is None:
         raise Mistake("No data: name a data set or a folder, as in `hubel train digits`.")
     watch = watch or Watch()
     together = Together(workers, watch)
-    divide: Divide = by_class
+    divide: Divide = together if recipe.group_duplicates else by_class
     if before is not None:
         divide = partial(_as_before, before)
-    elif recipe.group_duplicates:
-        divide = together
     splits = open_splits(
         recipe.data,
         validation=recipe.validation,
@@ -69,11 +68,11 @@ def open_data(
         seed=recipe.seed,
         divide=divide,
     )
-    told = together.notices
     everything = len(splits.train) + len(splits.validation) + len(splits.test)
+    told = together.odd
     if before is None and recipe.data not in SOURCES and together.seen < everything:
-        told = [*told, *leaks(splits, workers=workers, watch=watch)]
-    return replace(splits, notices=tuple(dict.fromkeys((*splits.notices, *told))))
+        told = leaks(splits, workers=workers, watch=watch)  # others divided it, or nobody looked
+    return replace(splits, notices=(*splits.notices, *together.notices, *told))
 
 
 def _as_before(
@@ -125,7 +124,7 @@ def weighted(recipe: Recipe, train: Samples) -> tuple[bool, list[str]]:
     least, most = int(counts.argmin()), int(counts.argmax())
     if recipe.class_weights != "auto":
         return recipe.class_weights == "balanced", []
-    if counts[most] < IMBALANCED * max(counts[least], 1):
+    if counts[most] < IMBALANCED * max(counts[least], 1) or recipe.loss != "cross-entropy":
         return False, []
     return True, [
         f"{train.classes[most]} has {counts[most]:,} training pictures, {train.classes[least]} "

@@ -13,11 +13,11 @@ from hubel.model import Classifier
 from hubel.report.card import model_card
 from hubel.report.page import training_page
 from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
-from hubel.results import Evaluation
 from hubel.run import Run
 from hubel.training.recipe import from_run
 from hubel.verbs.load import load as load_model
 from hubel.verbs.prepare import decode, open_data
+from hubel.verbs.tested import figures, recall
 from hubel.verbs.watch import Watch
 
 MOST_PAIRS, EACH = 6, 5  # pairs of classes, and pictures of each, whose mistakes are shown
@@ -29,8 +29,8 @@ def write_report(
     """Write report.html and the model card README.md anew from what is in the run folder.
 
     loaded, logits: the pictures of the split `on` ("test" or "validation") and the classifier's
-    answers to them, for the mistakes that the page shows. Figures of a test that was measured
-    before (`test.json`) are kept.
+    answers to them, for the mistakes that the page shows. Figures of an earlier test of this
+    model are kept.
     """
     recipe = from_run(run.path)
     status = run.read_json("status.json")
@@ -40,8 +40,9 @@ def write_report(
     ]
     rows = run.read_table("splits.csv")
     name = Path(recipe.data or "data").name  # a folder's name alone: a page carries no paths
-    shown = recipe.model_dump(exclude_none=True)
-    test = _figures(run, "test.json")
+    start = recipe.start and Path(recipe.start).name
+    shown = recipe.model_dump(exclude_none=True) | ({"start": start} if start else {})
+    test = recall(run)
     report = TrainingReport(
         title=f"{recipe.network} on {name}",
         data=name,
@@ -51,19 +52,19 @@ def write_report(
         environment=run.read_json("environment.json"),
         history=history,
         best_epoch=status.get("best_epoch", 0),
-        validation=_figures(run, "validation.json"),
+        validation=figures(run, "validation.json"),
         splits={
             split: sum(row["split"] == split for row in rows)
             for split in ("train", "validation", "test")
         },
-        parameters=sum(p.numel() for p in classifier.network.parameters() if p.requires_grad),
+        parameters=sum(p.numel() for p in classifier.network.parameters()),
         seconds=status.get("seconds", 0.0),
         test=test,
         mistakes=mistakes(classifier, loaded, logits)
         if (on == "test") == (test is not None)
         else (),
         trials=_trials(run),
-        start=recipe.start and Path(recipe.start).name,
+        start=start,
         temperature=classifier.temperature,
         first_layer=first_layer(classifier),
         stopped=str(status.get("state", "unknown")),
@@ -153,13 +154,3 @@ def first_layer(classifier: Classifier) -> FirstLayer | None:
             templates = weight.view(-1, channels, height, width).numpy()
             return FirstLayer(templates, "templates", classifier.classes if linear else ())
     return None
-
-
-def _figures(run: Run, name: str) -> Evaluation | None:
-    """Figures that were saved in the run folder, if they were."""
-    if not (run.path / name).is_file():
-        return None
-    try:
-        return Evaluation.from_json(run.read_json(name))
-    except (KeyError, TypeError, ValueError) as wrong:
-        raise Failure(f"{run.path / name} is damaged: {wrong}.") from None

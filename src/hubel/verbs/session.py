@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -175,7 +175,11 @@ class _Thawing:
 
 
 def head_epoch(session: Session) -> Epoch:
-    """The first epoch from a start: its last layer alone, on features that are computed once."""
+    """The first epoch from a start: its last layer alone, on features that are computed once.
+
+    The layer that is there stays where it names more of the validation pictures than the new one:
+    that of a start which knows these classes.
+    """
     began = time.perf_counter()
     prepared, classifier, state = session.prepared, session.classifier, session.state
     features, labels = {}, {}
@@ -197,16 +201,29 @@ def head_epoch(session: Session) -> Epoch:
         seed=session.recipe.drawn_from,
     )
     layer = classifier.network.get_submodule(head(classifier.network, len(classifier.classes)))
-    with torch.no_grad():
-        for parameter, value in zip(layer.parameters(), (weights, biases), strict=False):
-            parameter.copy_(value)
+    before = [parameter.detach().clone() for parameter in layer.parameters()]
+
+    def on(name: str) -> Evaluation:
+        with torch.no_grad():
+            logits = layer(features[name].to(session.device)).cpu()
+        return evaluate.evaluation(logits, labels[name], classifier.classes)
+
+    old = on("validation")
+    _fill(layer, (weights, biases))
+    if on("validation").accuracy < old.accuracy:
+        _fill(layer, before)
     figures = {"epoch": 1.0, "rate": 0.0}
     for name, prefix in (("train", ""), ("validation", "validation_")):
-        logits = features[name] @ weights.T + biases
-        found = evaluate.evaluation(logits, labels[name], classifier.classes)
+        found = on(name)
         figures |= {f"{prefix}loss": found.loss, f"{prefix}accuracy": found.accuracy}
     state.seconds += time.perf_counter() - began
     return finished(state, classifier, figures)
+
+
+def _fill(layer: nn.Module, values: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        for parameter, value in zip(layer.parameters(), values, strict=False):
+            parameter.copy_(value)
 
 
 def _penalty(recipe: Recipe) -> Callable[[nn.Module], Tensor] | None:

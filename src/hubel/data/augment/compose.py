@@ -160,7 +160,7 @@ def _applied(
             transform = transform @ effect.change(draw, (height, width), strength)
         return geometry.sample(pixels, transform)
     if kind == "tint":
-        mean = pixels.mean((2, 3)).double().cpu()
+        mean = pixels.mean((2, 3)).cpu().double()
         axes = torch.zeros(channels, channels, dtype=torch.float64) if axes is None else axes
         matrix = colour.identity(n, channels)
         for effect, strength in effects:

@@ -50,7 +50,7 @@ def _recoloured(matrix: Callable[[Tensor, Tensor], Tensor]) -> Kind:
     """A kind from (factor, each picture's mean colour) → matrix."""
 
     def change(pixels: Tensor, strength: Tensor, sign: Tensor) -> Tensor:
-        mean = pixels.mean((2, 3)).double().cpu()
+        mean = pixels.mean((2, 3)).cpu().double()
         return colour.recolour(pixels, matrix(1 + MOST * strength * sign, mean))
 
     return change
