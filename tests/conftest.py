@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hubel.verbs.watch import Watch
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -79,3 +81,13 @@ def needed(path: str, package: str) -> None:
         if os.environ.get("HUBEL_NEED_DATA"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+class Heard(Watch):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def notice(self, sentence: str) -> None:
+        self.notices.append(sentence)

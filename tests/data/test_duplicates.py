@@ -147,3 +147,25 @@ def test_groups_of_one_are_the_plain_split() -> None:
     plain = stratified(labels, **told)  # type: ignore[arg-type]
     alone = stratified(labels, **told, groups=np.arange(60))  # type: ignore[arg-type]
     assert all(np.array_equal(plain[name], alone[name]) for name in plain)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 99))
+def test_many_copies_do_not_fill_a_small_part(seed: int) -> None:
+    """Whichever group is drawn first: of 15 there are copies, 25 are alone, and 4 are wanted."""
+    group = np.concatenate((np.zeros(15, int), np.arange(1, 26)))
+    labels = np.zeros(40, np.int64)
+    parts = stratified(labels, {"v": 0.1}, seed=seed, classes=["a"], groups=group)
+    assert len(parts["v"]) == 4
+    assert set(range(15)) <= set(parts["train"].tolist())
+
+
+def test_a_refusal_says_what_the_copies_have_to_do_with_it() -> None:
+    with pytest.raises(Failure, match=r"only 2 that are no copies.*group_duplicates=false"):
+        stratified(
+            np.zeros(8, np.int64),
+            {"v": 0.2, "t": 0.2},
+            seed=0,
+            classes=["a"],
+            groups=np.array([0] * 4 + [1] * 4),
+        )

@@ -1,4 +1,4 @@
-"""A folder of one's own: copies on one side, leaks told of; looked through; begun elsewhere."""
+"""A folder of one's own: copies on one side of a split, leaks told of, looked through."""
 
 import csv
 import json
@@ -7,16 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from skimage import data as photographs
 
 import hubel
-from hubel.run import Run
-from hubel.verbs.report import report_again
-from hubel.verbs.tested import recall
-from hubel.verbs.watch import Watch
-from tests.conftest import QUICK, Command, paint
+from tests.conftest import QUICK, Command, Heard, paint
 
 SMALL = {
     "network": "small",
@@ -25,16 +20,6 @@ SMALL = {
     "threads": 1,
     "arguments": {"widths": [4, 8, 8]},
 }
-
-
-class Heard(Watch):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-
-    def notice(self, sentence: str) -> None:
-        self.notices.append(sentence)
 
 
 def pieces(n: int) -> list[np.ndarray]:
@@ -161,7 +146,7 @@ def test_all_pictures_alike(tmp_path: Path, hubel_command: Command) -> None:
     assert "different classes" in shown.out
     told = hubel_command("train", tmp_path / "same", *QUICK, "--out", tmp_path / "run")
     assert told.code == 1
-    assert "group(s) of duplicates" in told.err
+    assert "no copies of each other" in told.err
     apart = hubel_command(
         "train", tmp_path / "same", *QUICK, "--set", "group_duplicates=false",
         "--out", tmp_path / "run2",
@@ -170,95 +155,39 @@ def test_all_pictures_alike(tmp_path: Path, hubel_command: Command) -> None:
     assert "Leak:" in apart.err
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on small pictures, to begin others with."""
-    root = tmp_path_factory.mktemp("first")
-    for k, name in enumerate(("dark", "grey", "light")):
-        for i in range(12):
-            paint(root / "photos" / name / f"{i}.png", 100 * k + i, 40 + 85 * k)
-    return hubel.train(root / "photos", out=root / "run", **SMALL | {"epochs": 3}).run
+def test_what_cannot_be_trained_on_can_be_looked_at(tmp_path: Path, hubel_command: Command) -> None:
+    """A class of one picture, an empty class, a single class: told of, and shown."""
+    root = tmp_path / "odd"
+    for k in range(6):
+        paint(root / "many" / f"{k}.png", k, 100, size=40)
+    paint(root / "one" / "0.png", 9, 30, size=40)
+    (root / "none").mkdir()
+    told = hubel_command("data", "show", root, "--out", tmp_path / "out")
+    assert told.code == 0, told.err
+    assert "Without pictures: none." in told.out
+    assert "split off" not in told.out
+    assert (tmp_path / "out" / "inspection.html").is_file()
+    assert hubel_command("data", "show", root, "--augment", "--out", tmp_path / "out").code == 0
+    shutil.rmtree(root / "one")
+    shutil.rmtree(root / "none")
+    told = hubel_command("data", "show", root, "--out", tmp_path / "single")
+    assert told.code == 0, told.err
+    assert "one class only" in told.out
+    shutil.rmtree(root / "many")
+    (root / "none").mkdir()
+    told = hubel_command("data", "show", root)
+    assert (told.code, len(told.err.splitlines())) == (1, 1), told.err
 
 
-def test_from_a_run_the_head_is_replaced_and_what_was_learned_is_kept(
-    first: Path, tmp_path: Path
-) -> None:
-    for k, name in enumerate(("night", "day")):
-        for i in range(12):
-            paint(tmp_path / "photos" / name / f"{i}.png", 500 * k + i, 50 + 140 * k)
-    heard = Heard()
-    trained = hubel.train(
-        tmp_path / "photos", start=str(first), epochs=1, out=tmp_path / "run", watch=heard
-    )
-    said = " ".join(heard.notices)
-    assert "Beginning with run" in said
-    assert "last layer is replaced by one for 2 classes" in said
-    assert trained.classifier.classes == ("day", "night")
-    assert trained.validation.accuracy == 1
-    before, after = hubel.load(first).network, trained.classifier.network
-    same = [
-        bool((value == before.state_dict()[name]).all())
-        for name, value in after.state_dict().items()
-        if value.shape == before.state_dict()[name].shape
-    ]
-    assert all(same)  # the first epoch trains the head alone
-    assert trained.classifier.pixels.mean == hubel.load(first).pixels.mean
-    assert hubel.load(trained.run).classes == ("day", "night")
-
-
-def test_a_stopped_fine_tuning_goes_on_bit_equal_without_its_start(
-    first: Path, folder: Path, tmp_path: Path
-) -> None:
-    told = {"start": str(first), "epochs": 4, "threads": 1, "class_weights": "auto"}
-    whole = hubel.train(folder, out=tmp_path / "whole", **told)
-    stopped = hubel.train(folder, out=tmp_path / "parts", minutes=1e-6, **told)
-    assert stopped.stopped == "time limit"
-    moved = first.with_name("moved")
-    first.rename(moved)
-    try:
-        for _ in range(20):
-            stopped = hubel.train(resume=tmp_path / "parts", minutes=1e-6)
-            if stopped.stopped != "time limit":
-                break
-    finally:
-        moved.rename(first)
-    assert stopped.stopped == "finished"
-    for name, value in whole.classifier.network.state_dict().items():
-        assert (stopped.classifier.network.state_dict()[name] == value).all(), name
-
-
-@pytest.mark.parametrize(
-    ("settings", "part"),
-    [
-        (["--network", "resnet20"], "leave out --network resnet20"),
-        (["--from", "efficientnet-lite1"], "efficientnet-lite0"),
-        (["--set", "thaw=1.5"], "thaw"),
-        (["--set", "arguments.widths=[8,8,8]"], "widths"),
-    ],
-)
-def test_a_start_that_does_not_fit(
-    first: Path, folder: Path, tmp_path: Path, hubel_command: Command,
-    settings: list[str], part: str,
-) -> None:  # fmt: skip
-    start = [] if "--from" in settings else ["--from", first]
-    told = hubel_command("train", folder, *start, *settings, "--out", tmp_path / "run")
-    assert told.code == 2
-    assert part in told.err
-
-
-def test_a_start_with_another_number_of_channels_is_told_of(first: Path, tmp_path: Path) -> None:
-    heard = Heard()
-    trained = hubel.train("digits", start=str(first), epochs=1, out=tmp_path / "run", watch=heard)
-    assert trained.classifier.pixels.channels == 3
-    assert any("3 channel(s)" in said for said in heard.notices)
-    grey = hubel.train("digits", network="small", epochs=1, out=tmp_path / "grey")
-    for k, name in enumerate(("a", "b")):
-        for i in range(10):
-            paint(tmp_path / "colour" / name / f"{i}.png", 50 * k + i, 60 + 99 * k)
-    hubel.train(
-        tmp_path / "colour", start=str(grey.run), epochs=1, out=tmp_path / "on", watch=heard
-    )
-    assert any("their colour is lost" in said for said in heard.notices)
+def test_a_tiny_class_is_trained_on_where_nothing_is_held_out(tmp_path: Path) -> None:
+    """The recipe is chosen by a look at the pictures, which need not be divisible."""
+    root = tmp_path / "tiny"
+    for name, shade, n in (("dark", 40, 8), ("light", 200, 2)):
+        for k in range(n):
+            paint(root / name / f"{k}.png", 10 * shade + k, shade)
+    run = tmp_path / "run"
+    trained = hubel.train(root, test=0.0, epochs=1, size=32, threads=1, out=run)
+    assert trained.classifier.classes == ("dark", "light")
 
 
 def test_colour_folders_begin_with_a_network_that_knows_photographs(
@@ -269,107 +198,3 @@ def test_colour_folders_begin_with_a_network_that_knows_photographs(
     assert trained.classifier.blueprint is not None
     assert trained.classifier.blueprint.name == "efficientnet-lite0"
     assert any("Beginning with efficientnet-lite0" in said for said in heard.notices)
-
-
-def test_evaluate_measures_baselines_once_and_compares_runs(
-    first: Path, tmp_path: Path, hubel_command: Command
-) -> None:
-    found = hubel.evaluate(first, flips=True, against=first)
-    names = [row.name for row in found.besides]
-    assert "HOG + linear SVM" in names
-    assert found.against is not None
-    assert (found.against.name, found.against.p) == ("run", 1)
-    assert found.mirrored is not None
-    assert found.calibration is not None
-    before = (first / "baselines.json").stat().st_mtime_ns
-    told = hubel_command("evaluate", first, "--no-baselines")
-    kept = recall(Run(first))
-    assert kept is not None
-    assert kept.besides  # what was measured once of this model stays
-    assert kept.mirrored == found.mirrored
-    assert kept.against is None  # no property of the run
-    told = hubel_command("evaluate", first)
-    assert (first / "baselines.json").stat().st_mtime_ns == before
-    assert "On the same pictures:" in told.out
-    page = (first / "report.html").read_text()
-    assert "Whether something simpler would do" in page
-    assert "Whether its probabilities can be believed" in page
-
-
-def test_calibrating_is_saved_with_the_model_and_changes_no_answer(
-    first: Path, hubel_command: Command
-) -> None:
-    before = hubel.evaluate(first, baselines=False)
-    told = hubel_command("evaluate", first, "--calibrate", "--no-baselines")
-    assert "Temperature" in told.err
-    after = hubel.evaluate(first, baselines=False)
-    classifier = hubel.load(first)
-    assert classifier.temperature != 1
-    assert (after.confusion == before.confusion).all()
-    assert after.loss != before.loss
-
-
-def test_beginning_with_a_run_on_the_same_classes_is_no_worse(tmp_path: Path) -> None:
-    """Also where the network is one layer: all of it is the head."""
-    told = {"threads": 1, "validation": 0.2}
-    one = hubel.train("digits", network="linear", epochs=4, out=tmp_path / "one", **told)
-    other = hubel.train("digits", start=str(one.run), epochs=2, out=tmp_path / "other", **told)
-    assert other.history[0]["validation_accuracy"] >= one.validation.accuracy
-
-
-def test_features_are_the_same_in_every_run(first: Path, tmp_path: Path) -> None:
-    """And so is the head: whatever size of batch was remembered, or measured, or is there."""
-    told = {"start": str(first), "epochs": 1, "threads": 1}
-    runs = [
-        hubel.train(first.parent / "photos", out=tmp_path / name, **told) for name in ("a", "b")
-    ]
-    states = [run.classifier.state_dict() for run in runs]
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-
-
-def test_figures_of_an_earlier_model_are_forgotten(first: Path, tmp_path: Path) -> None:
-    run = Path(shutil.copytree(first, tmp_path / "run"))
-    hubel.evaluate(run, baselines=False)
-    assert recall(Run(run)) is not None
-    model = hubel.load(run)
-    model.temperature = 3.0  # other probabilities: the test's calibration error was another model's
-    model.save(run / "model")
-    assert recall(Run(run)) is None
-    assert "were not looked at yet" in report_again(Run(run)).read_text()
-
-
-def test_measured_on_pictures_that_it_learned_from(first: Path) -> None:
-    heard = Heard()
-    hubel.evaluate(first, first.parent / "photos", watch=heard)
-    assert any("learned from" in said for said in heard.notices)
-
-
-def test_restarts_keep_the_best_and_tell_of_all(folder: Path, tmp_path: Path) -> None:
-    told = {"network": "linear", "size": 8, "epochs": 2, "threads": 1}
-    several = hubel.restart(folder, restarts=3, out=tmp_path / "run", **told)
-    rows = several.trials
-    best = max(rows, key=lambda row: row.validation_accuracy)
-    assert [row.kept for row in rows] == [row is best for row in rows]
-    assert several.best.validation.accuracy == best.validation_accuracy
-    assert len({row.training_loss for row in rows}) == 3  # other draws
-    page = (tmp_path / "run" / "report.html").read_text()
-    assert "Its 3 trials" in page
-    assert hubel.evaluate(tmp_path / "run", baselines=False).n > 0
-    splits = [split_of(path) for path in (tmp_path / "run", *(tmp_path / "run/trials").iterdir())]
-    assert all(split == splits[0] for split in splits)  # the same split
-
-
-def test_stopped_restarts_go_on(folder: Path, tmp_path: Path, hubel_command: Command) -> None:
-    run = tmp_path / "run"
-    stopped = hubel.restart(
-        folder, restarts=2, out=run, minutes=1e-6, network="linear", size=8, epochs=2, threads=1
-    )
-    assert stopped.best.stopped == "time limit"
-    assert not (run / "recipe.toml").exists()
-    plan = json.loads((run / "restarts.json").read_text())
-    plan["settings"].pop("minutes")
-    (run / "restarts.json").write_text(json.dumps(plan))
-    told = hubel_command("train", "--resume", run)
-    assert told.code == 0
-    assert "Kept the best of 2 trials" in told.out
-    assert (run / "recipe.toml").is_file()

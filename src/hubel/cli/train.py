@@ -61,8 +61,11 @@ def train(
         int | None, typer.Option(help="Train so often from other draws, and keep the best.")
     ] = None,
     keep: Annotated[
-        str, typer.Option(help="Of restarts: the best by validation, or by training error.")
-    ] = "validation",
+        str | None,
+        typer.Option(
+            help="Of restarts: the best by validation, or by training error  [default: validation]"
+        ),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")
     ] = None,
@@ -111,21 +114,20 @@ def train(
         "threads": threads, "workers": workers, "inexact": inexact,
     }  # fmt: skip
     several: Restarted | None = None
+    again = restarts is not None or (resume is not None and is_unfinished(resume))
+    if keep and not again:
+        raise Mistake("--keep says which of several trainings to keep: give --restarts as well.")
     with watching() as watch:
-        if restarts is not None or (resume is not None and is_unfinished(resume)):
-            several = restart(
-                data,
-                restarts=restarts or 0,
-                keep=keep,  # type: ignore[arg-type]  # the verb checks it
-                watch=watch,
-                **chosen,
-            )
+        if again:
+            # the verb checks what it is to keep
+            several = restart(data, restarts=restarts, keep=keep, watch=watch, **chosen)  # type: ignore[arg-type]
         trained = several.best if several else verb(data, watch=watch, **chosen)
     found = trained.validation
+    run, stopped = (several.run, several.stopped) if several else (trained.run, trained.stopped)
     if as_json:
         facts = {
-            "run": str(trained.run),
-            "stopped": trained.stopped,
+            "run": str(run),
+            "stopped": stopped,
             "seconds": trained.seconds,
             "validation": {
                 "accuracy": found.accuracy,
@@ -148,15 +150,18 @@ def train(
             f"{found.n} pictures; {weights})."
         )
         if several:
+            kept = any(trial.kept for trial in several.trials)
             print(
-                f"Kept the best of {len(several.trials)} trials; their validation accuracy is "
-                f"{several.mean:.2%} ± {several.deviation:.2%} (mean ± standard deviation)."
+                f"{'Kept the best' if kept else 'That is the best so far'} of {several.planned} "
+                f"trials; the validation accuracy of {'all' if kept else 'these'} "
+                f"{len(several.trials)} is {several.mean:.2%} ± {several.deviation:.2%} (mean ± "
+                "standard deviation)."
             )
-        print(f"Run     {trained.run}")
+        print(f"Run     {run}")
         print(f"Report  {trained.run / 'report.html'}")
-    if trained.stopped in ("interrupted", "time limit"):
-        typer.echo(f"Stopped; go on with: hubel train --resume {trained.run}", err=True)
-    if trained.stopped == "interrupted":
+    if stopped in ("interrupted", "time limit"):
+        typer.echo(f"Stopped; go on with: hubel train --resume {run}", err=True)
+    if stopped == "interrupted":
         raise typer.Exit(130)
 
 

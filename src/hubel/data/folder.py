@@ -80,9 +80,35 @@ def splits(
             raise Mistake(f"{folder} has a {name} split of its own: leave --{name} out.")
         else:
             _same_classes(classes, _classes(path), path.relative_to(folder))
-            parts[name] = _files(path, classes, folder)
-    parts = _held_out(_files(train, classes, folder), shares, seed, divide) | parts
+            parts[name] = _filled(_files(path, classes, folder), path)
+    everything = _filled(_files(train, classes, folder), train)
+    parts = _held_out(everything, shares, seed, divide) | parts
     return Splits(parts["train"], parts["validation"], parts["test"], tuple(notices))
+
+
+def undivided(folder: Path) -> tuple[dict[str, Files], tuple[str, ...]]:
+    """The splits that a folder brings, or "all" of a folder of classes, and what is odd about them.
+
+    To be looked at, not to be trained on: a class that is alone, or has no pictures, is a notice
+    here. Raises Failure where there is no picture at all.
+    """
+    found = {name: _split_folder(folder, name) for name in NAMES}
+    places = {name: path for name, path in found.items() if path is not None} or {"all": folder}
+    classes = tuple(
+        sorted({name for path in places.values() for name in _classes(path)}, key=_natural)
+    )
+    parts = {name: _files(path, classes, folder) for name, path in places.items()}
+    if not any(len(files) for files in parts.values()):
+        raise Failure(f"The class folders of {folder} have no pictures: there is nothing to show.")
+    told = [line for path in places.values() for line in _left_out(path)]
+    if len(classes) == 1:
+        told.append(f"There is one class only, {classes[0]!r}: nothing to tell apart.")
+    for name, files in parts.items():
+        none = [classes[k] for k in np.flatnonzero(_counts(files) == 0)]
+        if none:
+            where = "" if name == "all" else f" in {name}"
+            told.append(f"Without pictures{where}: {', '.join(none)}.")
+    return parts, tuple(told)
 
 
 def own_splits(folder: Path) -> tuple[str, ...]:
@@ -99,7 +125,7 @@ def whole(folder: Path) -> Files:
             "expected: put a folder for each class inside them, or name one of them as the data."
         )
     _check_number(classes, folder)
-    return _files(folder, classes, folder)
+    return _filled(_files(folder, classes, folder), folder)
 
 
 def _split_here(
@@ -201,14 +227,25 @@ def _files(folder: Path, classes: tuple[str, ...], root: Path) -> Files:
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        own = sorted(_pictures(folder / name), key=os.fspath)
-        if not own:
-            raise Failure(f"The class {name!r} in {folder} has no pictures: add some or remove it.")
+        there = (folder / name).is_dir()
+        own = sorted(_pictures(folder / name), key=os.fspath) if there else []
         paths += own
         labels += [label] * len(own)
     names = [written(path.relative_to(root).as_posix()) for path in paths]
     size = sum(path.stat().st_size for path in paths if path.exists())
     return Files(paths, np.array(labels, np.int64), classes, names, hashed=size <= MOST_HASHED)
+
+
+def _counts(files: Files) -> NDArray[np.int64]:
+    return np.bincount(files.labels, minlength=len(files.classes))
+
+
+def _filled(files: Files, where: Path) -> Files:
+    """The files, of which every class must have some."""
+    for k in np.flatnonzero(_counts(files) == 0):
+        name = files.classes[k]
+        raise Failure(f"The class {name!r} in {where} has no pictures: add some or remove it.")
+    return files
 
 
 def _pictures(folder: Path) -> Iterator[Path]:

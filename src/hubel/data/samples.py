@@ -157,28 +157,46 @@ def stratified(
         own = np.flatnonzero(labels[first] == label)
         own = own[np.argsort(first[own])]
         own = own[draws.order(seed, 0, len(own), f"split {label}")]
-        n, start = int((labels == label).sum()), 0
+        n, alone = int((labels == label).sum()), len(own)
         for part, share in shares.items():
-            wanted = max(1, round(share * n)) if share > 0 else 0
-            # groups in their drawn order, as many as come nearest to what is wanted
-            filled = np.concatenate(([0], sizes[own[start:]].cumsum()))
-            stop = start + max(int(np.abs(filled - wanted).argmin()), 1 if wanted else 0)
-            parts[part].append(own[start:stop])
-            start = stop
-        if len(own) - start < 1:
+            taken = _filling(sizes[own], max(1, round(share * n)) if share > 0 else 0)
+            parts[part].append(own[taken])
+            own = own[~taken]
+        if len(own) < 1:
             asked = " and ".join(f"{share:g} for {part}" for part, share in shares.items() if share)
-            alone = "" if len(own) == n else f" in {len(own)} group(s) of duplicates"
+            copies = "" if alone == n else f", but only {alone} that are no copies of each other"
+            apart = "" if alone == n else " (or let copies lie apart: --set group_duplicates=false)"
             raise Failure(
-                f"The class {name!r} has {n} picture(s){alone}: {asked} would leave none to train "
-                "on. Add pictures, leave the class out, or hold out less."
+                f"The class {name!r} has {n} picture(s){copies}: {asked} would leave none to train "
+                f"on. Add pictures, leave the class out, or hold out less{apart}."
             )
-        parts["train"].append(own[start:])
+        parts["train"].append(own)
     # from groups to their samples
     return {
         name: np.flatnonzero(np.isin(group, np.concatenate(rows)))
         for name, rows in parts.items()
         if rows
     }
+
+
+def _filling(sizes: NDArray[np.int64], wanted: int) -> NDArray[np.bool_]:
+    """Which groups of these sizes to take, in their order, for a total as near `wanted` as can be.
+
+    What would be too much is passed over, so that many copies of one picture do not fill a small
+    part. Where something is wanted, one group is taken at least.
+    """
+    taken, room = np.zeros(len(sizes), bool), wanted
+    for i, size in enumerate(sizes.tolist()):
+        if room == 0:
+            break
+        if size <= room:
+            taken[i], room = True, room - size
+    left = np.flatnonzero(~taken)
+    if room and len(left):
+        nearest = left[np.abs(sizes[left] - room).argmin()]
+        if not taken.any() or abs(sizes[nearest] - room) < room:
+            taken[nearest] = True
+    return taken
 
 
 def recorded(

@@ -222,6 +222,19 @@ def open_splits(
     return Splits(train.subset(indices["train"]), train.subset(indices["validation"]), tested)
 
 
+def open_undivided(data: str) -> tuple[dict[str, Samples], tuple[str, ...]]:
+    """The parts that data bring, as they are, to be looked at; and what is odd about them.
+
+    Raises Mistake for an unknown name, and Failure as `open_splits` does.
+    """
+    if data in SOURCES:
+        return dict(zip(("train", "test"), _read(data), strict=True)), ()
+    if not os.path.isdir(data):
+        raise unknown("data set or folder", data, SOURCES)
+    parts, told = folder.undivided(Path(data))
+    return {**parts}, told
+
+
 def has_test(data: str) -> bool:
     """Whether data bring a test split of their own: known data sets do, folders may."""
     return "test" in own_splits(data)

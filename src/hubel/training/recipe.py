@@ -1,7 +1,8 @@
 """A recipe: everything that decides how a network is trained, in one typed, validated record.
 
-Named recipes are rows of `RECIPES`. A recipe is read from TOML, overridden by `--set key=value`,
-and written resolved into the run folder, from where the same training can be run again.
+Named recipes are rows of `presets.RECIPES`. A recipe is read from TOML, overridden by
+`--set key=value`, and written resolved into the run folder, from where the same training can be run
+again.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from hubel.mistakes import Failure, Mistake, unknown
 from hubel.training.initialisation import SCHEMES
 from hubel.training.losses import LOSSES
 from hubel.training.optimisers import KINDS
+from hubel.training.presets import RECIPES, SUITED
 from hubel.training.schedule import NAMES
 
 # The names that a field may have, from the files that know them.
@@ -165,72 +167,6 @@ class Recipe(BaseModel):
     def as_toml(self) -> str:
         """The resolved recipe; what is None is left out (TOML has no null)."""
         return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
-
-
-RECIPES: dict[str, dict[str, Any]] = {
-    # For small pictures and little time: our own; on known data with what `SUITED` says of them.
-    "fast": {},
-    # From weights learned elsewhere, for some hundreds or thousands of photographs: the first epoch
-    # fits the last layer alone, on features computed once; the others train more and more of it.
-    "finetune": {
-        "start": "efficientnet-lite0",
-        "resize": "squash",
-        "epochs": 13,
-        "thaw": 0.35,
-        "batch_size": 8,
-        "optimiser": "adamw",
-        "lr": 5e-5,
-        "weight_decay": 0.01,
-        "smoothing": 0.1,
-        "class_weights": "auto",
-        "resized_crop": 0.5,
-        "brightness": 0.2,
-        "contrast": 0.2,
-        "saturation": 0.2,
-    },
-    # He et al. 2015, section 4.2: 64,000 steps of 128 on 45,000 pictures, i.e. 182 epochs.
-    "resnet-2015": {
-        "network": "resnet20",
-        "initialisation": "he",
-        "epochs": 182,
-        "batch_size": 128,
-        "optimiser": "sgd",
-        "lr": 0.1,
-        "momentum": 0.9,
-        "nesterov": False,
-        "weight_decay": 1e-4,
-        "schedule": "step",
-        "milestones": (0.5, 0.75),
-        "crop": 4,
-    },
-}
-
-# What suits a data set, under the recipe `fast` alone: how often it must be seen, and which changes
-# to a picture leave its label as it is. Chosen on validation pictures.
-SUITED: dict[str, dict[str, Any]] = {
-    "digits": {
-        "epochs": 36,
-        "batch_size": 64,
-        "smoothing": 0.1,
-        "arguments": {"widths": [32, 64, 128], "dropout": 0.2},
-        "rotate": 12.0,
-        "scale": 0.15,
-        "shift": 0.8,
-    },
-    # mirrored pictures pay only in longer trainings
-    "fashion-mnist": {
-        "epochs": 5,
-        "lr": 0.04,
-        "smoothing": 0.05,
-        "flip": False,
-        "arguments": {"widths": [24, 48, 96]},
-    },
-    "mnist": {"epochs": 4, "smoothing": 0.05, "shift": 1.5},
-    "cifar10": {"epochs": 10, "smoothing": 0.1, "crop": 4},
-    "cifar100": {"epochs": 15, "smoothing": 0.1, "crop": 4},
-    # any folder of photographs
-    "": {"epochs": 30, "batch_size": 32, "smoothing": 0.1, "crop": 4, "rotate": 8.0, "scale": 0.1},
-}
 
 
 def resolve(name: str, overrides: Mapping[str, Any]) -> Recipe:

@@ -1,6 +1,7 @@
 """A sheet that shows every change to training pictures beside the picture that it changes."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hubel.data.augment.colour import principal
 from hubel.data.augment.compose import EFFECTS, augmentation
 from hubel.data.augment.mixing import mixing
 from hubel.data.samples import Samples
-from hubel.data.sources import open_splits
+from hubel.data.sources import open_undivided
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, Unreadable, fit
 from hubel.report.sheet import contact_sheet
@@ -37,7 +38,8 @@ def augment_sheet(
     write into; the default is <name>-inspection. The strengths are
     chosen to be seen, and are larger than one would train with.
     """
-    pictures = _some(open_splits(os.fspath(data)).train)
+    parts, _ = open_undivided(os.fspath(data))
+    pictures = _some(next(part for part in parts.values() if len(part)))
     axes = principal(pictures.mul(255).byte().numpy())
     shown: list[Pixels] = []
     headings: list[str] = []
@@ -71,12 +73,14 @@ def _some(samples: Samples) -> Tensor:
     found: list[Pixels] = []
     # one from the middle of each stretch: the first of a folder is often an odd one
     places = np.unique((np.linspace(0, len(samples), MOST, endpoint=False)).astype(int))
-    for i in places.tolist():
-        try:
-            image = samples.image(i)
-        except Unreadable:
-            continue
-        found.append(fit(np.repeat(image, 3, 2) if image.shape[2] == 1 else image, spec))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+        for i in places.tolist():
+            try:
+                image = samples.image(i)
+            except Unreadable:
+                continue
+            found.append(fit(np.repeat(image, 3, 2) if image.shape[2] == 1 else image, spec))
     if not found:
         raise Failure("No training picture could be read: there is nothing to show.")
     return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255

@@ -70,7 +70,8 @@ class Together:
 
 def leaks(splits: Splits, *, workers: int, watch: Watch) -> list[str]:
     """Sentences about pictures of one split that are (nearly) pictures of another."""
-    whole, split = joined(splits)
+    named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    whole, split = joined(named)
     if not isinstance(whole, Files):
         return []
     if len(whole) > MOST:
@@ -121,9 +122,8 @@ def _listed(samples: Samples, pairs: Sequence[tuple[int, int]]) -> str:
     return named + (f"; and {len(pairs) - SHOWN:,} more" if len(pairs) > SHOWN else "")
 
 
-def joined(splits: Splits) -> tuple[Samples, NDArray[np.str_]]:
-    """All samples of the three splits as one, and the name of each one's split."""
-    named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+def joined(named: Mapping[str, Samples]) -> tuple[Samples, NDArray[np.str_]]:
+    """All samples of the parts as one, and the name of each one's part."""
     parts = [part for part in named.values() if len(part)]
     split = np.repeat([name for name, part in named.items() if len(part)], list(map(len, parts)))
     labels = np.concatenate([part.labels for part in parts])

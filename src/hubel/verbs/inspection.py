@@ -16,7 +16,7 @@ from hubel.data.duplicates import SQUARE, Pair, blank, copies, groups
 from hubel.data.headers import Header, headers
 from hubel.data.lookalikes import look_alikes
 from hubel.data.samples import Files, Samples
-from hubel.data.sources import open_splits, own_splits
+from hubel.data.sources import open_undivided
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, fit
 from hubel.report.inspection import inspection_page
@@ -54,11 +54,8 @@ def inspect(
     for in pictures that lie in files. Raises Mistake and Failure as `hubel.train` does.
     """
     watch = watch or Watch()
-    splits = open_splits(os.fspath(data))
-    whole, split = joined(splits)
-    own = own_splits(os.fspath(data))
-    # what a training would split off is here still with what it is split off from
-    split = np.where(np.isin(split, own), split, "train" if "train" in own else "all")
+    parts, told = open_undivided(os.fspath(data))
+    whole, split = joined(parts)
     counts = _counts(whole, split)
     chosen = np.unique(np.linspace(0, len(whole) - 1, MOST).astype(int))
     samples, split = whole.subset(chosen), split[chosen]
@@ -71,7 +68,7 @@ def inspect(
     )
     if not len(loaded.labels):
         raise Failure(f"None of the {len(samples)} pictures can be read: there is nothing to show.")
-    notices = list(splits.notices)
+    notices = list(told)
     if len(chosen) < len(whole):
         notices.append(f"Of the {len(whole):,} pictures {len(chosen):,} were looked at.")
     pairs: list[Pair] | None = None
@@ -101,7 +98,17 @@ def inspect(
         blank=[loaded.names[i] for i in blank(loaded.images)],
         notices=notices,
     )
-    folder = Path(out) if out is not None else Path(f"{found.name}-inspection")
+    page, sheet = _drawn(found, loaded, every)
+    folder = (Path(out) if out is not None else Path(f"{found.name}-inspection")).absolute()
+    return Shown(
+        found,
+        atomic.write(folder / "inspection.html", page),
+        atomic.write(folder / "contact-sheet.png", sheet),
+    )
+
+
+def _drawn(found: Inspection, loaded: Loaded, every: list[Header | None]) -> tuple[str, bytes]:
+    """The page, and the contact sheet."""
     shown = _evenly(loaded.labels, SHOWN)[:SHOWN]
     wanted = {loaded.names[i] for i in shown}
     wanted |= {name for pair in (found.copies or [])[:SHOWN] for name in pair.names}
@@ -111,17 +118,11 @@ def inspect(
         for i, name in enumerate(loaded.names)
         if name in wanted
     }
-    captions = [samples.classes[loaded.labels[i]] for i in shown]
+    captions = [found.classes[loaded.labels[i]] for i in shown]
     names = [loaded.names[i] for i in shown]
     sheet = contact_sheet([pictures[name] for name in names], captions)
-    page = inspection_page(
-        found, pictures=pictures, samples=list(zip(names, captions, strict=True))
-    )
-    return Shown(
-        found,
-        atomic.write(folder.absolute() / "inspection.html", page),
-        atomic.write(folder.absolute() / "contact-sheet.png", sheet),
-    )
+    samples = list(zip(names, captions, strict=True))
+    return inspection_page(found, pictures=pictures, samples=samples), sheet
 
 
 def _counts(samples: Samples, split: NDArray[np.str_]) -> dict[str, dict[str, int]]:

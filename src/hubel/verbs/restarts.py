@@ -3,6 +3,7 @@
 import os
 import shutil
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any, Literal
 from hubel.mistakes import Failure, Mistake
 from hubel.run import Run
 from hubel.verbs.report import report_again
-from hubel.verbs.train import Trained, named, train
+from hubel.verbs.start import begin_with
+from hubel.verbs.train import Stopped, Trained, asked, check_minutes, named, train
 from hubel.verbs.watch import Watch
 
 Keep = Literal["validation", "training"]
-PLAN, TRIALS, TABLE = "restarts.json", "trials", "trials.csv"
+# In the run folder: how many and which to keep; the recipe of each; their folders; their figures.
+PLAN, RECIPE, TRIALS, TABLE = "restarts.json", "trial.toml", "trials", "trials.csv"
 FIGURES = ("validation_accuracy", "training_accuracy", "training_loss", "seconds")
 MOST = 1000
 
@@ -34,10 +37,19 @@ class Trial:
 
 @dataclass(frozen=True)
 class Restarted:
-    """The kept training, whose run folder holds all of it, and every trial."""
+    """The kept training and every trial.
 
+    run: the folder of them all; with the last trial it becomes that of the kept one. stopped: as
+    `Trained` has it; of restarts that were stopped early, best is the best so far, in its own
+    folder, no trial is marked as kept, and `restart(resume=run)` goes on. planned: how many trials
+    there are to be.
+    """
+
+    run: Path
     best: Trained
     trials: Sequence[Trial]
+    planned: int
+    stopped: Stopped = "finished"
 
     @property
     def mean(self) -> float:
@@ -51,23 +63,40 @@ class Restarted:
         return statistics.stdev(rows) if len(rows) > 1 else 0.0
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What restarts were begun with, and what holds for this sitting alone (how)."""
+
+    run: Run
+    restarts: int
+    keep: Keep
+    minutes: float | None
+    how: dict[str, Any]
+
+
 def restart(
     data: str | os.PathLike[str] | None = None,
     *,
-    restarts: int = 5,
-    keep: Keep = "validation",
-    out: str | os.PathLike[str] | None = None,
+    restarts: int | None = None,
+    keep: Keep | None = None,
+    recipe: str | None = None,
     resume: str | os.PathLike[str] | None = None,
+    minutes: float | None = None,
+    out: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    workers: int = 0,
+    inexact: bool = False,
     watch: Watch | None = None,
     **settings: Any,
 ) -> Restarted:
-    """`hubel.train` as often as `restarts` says, on one split, from other draws each time.
+    """`hubel.train` as often as `restarts` says (5), on one split, from other draws each time.
 
-    keep: the trial with the best validation accuracy, or with the lowest training error; of equals
-    the first. The run folder (out, as `train` has it) becomes that of the kept trial; the others
-    stay in trials/, and the report shows them all. resume: a run folder of restarts that were
-    stopped. settings: as `train` takes them. A trial that is stopped (Ctrl-C, minutes) ends it all,
-    and nothing is lost. Raises as `train` does.
+    keep: the trial with the best "validation" accuracy (the default), or with the lowest "training"
+    error; of equals the first. The run folder (out, as `train` has it) becomes that of the kept
+    trial; the others stay in trials/, and the report shows them all. resume: a run folder of
+    restarts that were stopped. minutes: for all trials together. The rest is as `train` takes it. A
+    trial that is stopped ends the sitting, and nothing is lost. Raises as `train` does.
 
     >>> import hubel, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -78,25 +107,41 @@ def restart(
     ([1, 2], True)
     """
     watch = watch or Watch()
+    check_minutes(minutes)
+    how = {"device": device, "workers": workers, "inexact": inexact, "watch": watch}
     if resume is not None:
-        if data is not None:
-            raise Mistake("Resumed restarts keep their data: give only --resume.")
-        parent = Run(Path(resume).resolve())
-        plan = parent.read_json(PLAN)
-        restarts, keep = int(plan["restarts"]), plan["keep"]
-        settings = {**plan["settings"], **settings}
-        data = settings.pop("data")
-    else:
-        if not 2 <= restarts <= MOST:
-            raise Mistake(f"--restarts is from 2 to {MOST}, not {restarts}.")
-        if keep not in ("validation", "training"):
-            raise Mistake(f"--keep is validation or training, not {keep!r}.")
-        parent = Run.create(named(data, settings), out=Path(out) if out is not None else None)
-        kept = {name: value for name, value in settings.items() if value is not None}
-        told = {"data": data and os.fspath(data), **kept}
-        parent.write_json(PLAN, {"restarts": restarts, "keep": keep, "settings": told})
-    with parent.locked():
-        return _all(parent, data, restarts, keep, settings, watch)
+        said = (data, recipe, out, restarts, keep, *settings.values())
+        if any(value is not None for value in said):
+            raise Mistake(
+                "Resumed restarts keep their data, recipe and folder: give only --resume."
+            )
+        run = Run(Path(resume).resolve())
+        facts = run.read_json(PLAN)
+        try:
+            restarts, keep = int(facts["restarts"]), facts["keep"]
+            threads = threads or facts["threads"]
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise Failure(f"{run.path / PLAN} is damaged: {wrong!r}.") from None
+        _check(restarts, keep)
+        return _sitting(_Plan(run, restarts, keep, minutes, how | {"threads": threads}))
+    restarts, keep = 5 if restarts is None else restarts, keep or "validation"
+    _check(restarts, keep)
+    if settings.get("trial") is not None:
+        raise Mistake("The trials of restarts are counted by themselves: leave out trial.")
+    # all that can be wrong with it is found before there is a folder
+    each, _ = begin_with(asked(data, recipe, settings), None)
+    if each.start and os.path.isdir(each.start):
+        each = each.model_copy(update={"start": str(Path(each.start).resolve())})
+    name = named(each.data, {"network": each.network})
+    run = Run.create(name, out=Path(out) if out is not None else None)
+    try:
+        run.write(RECIPE, each.as_toml())
+        run.write_json(PLAN, {"restarts": restarts, "keep": keep, "threads": threads})
+        return _sitting(_Plan(run, restarts, keep, minutes, how | {"threads": threads}))
+    except (Mistake, Failure):
+        if not any((run.path / TRIALS).glob("*/recipe.toml")):
+            shutil.rmtree(run.path, ignore_errors=True)  # nothing was trained: nothing is left
+        raise
 
 
 def is_unfinished(path: str | os.PathLike[str]) -> bool:
@@ -104,51 +149,78 @@ def is_unfinished(path: str | os.PathLike[str]) -> bool:
     return (Path(path) / PLAN).is_file() and not (Path(path) / "recipe.toml").is_file()
 
 
-def _all(
-    parent: Run,
-    data: str | os.PathLike[str] | None,
-    restarts: int,
-    keep: Keep,
-    settings: dict[str, Any],
-    watch: Watch,
-) -> Restarted:
-    if (parent.path / TABLE).is_file():
-        return _moved(parent, watch)
-    done: list[Trained] = []
-    for number in range(1, restarts + 1):
-        folder = parent.path / TRIALS / str(number)
-        watch.notice(f"Trial {number} of {restarts}.")
-        if (folder / "recipe.toml").is_file():
-            trained = train(resume=folder, watch=watch)
+def _check(restarts: int, keep: str) -> None:
+    if not 2 <= restarts <= MOST:
+        raise Mistake(f"--restarts is from 2 to {MOST}, not {restarts}.")
+    if keep not in ("validation", "training"):
+        raise Mistake(f"--keep is validation or training, not {keep!r}.")
+
+
+def _sitting(plan: _Plan) -> Restarted:
+    """The trials that are still to do, and the best of all made the run itself."""
+    run = plan.run
+    with run.locked():
+        if (run.path / TABLE).is_file():
+            # killed while the kept trial became the run: the trials are done and counted
+            trials: Sequence[Trial] = _read(run)
+            best = None
         else:
-            trained = train(data, out=folder, trial=number, watch=watch, **settings)
+            several = _trials(plan)
+            if several.stopped != "finished":
+                return several
+            trials, best = several.trials, several.best
+            run.write_table(TABLE, [vars(trial) for trial in trials])
+        _move_up(run, next(trial for trial in trials if trial.kept))
+    # from here on the folder is a run like any other, which these lock by themselves
+    if best is None:
+        best = train(resume=run.path, **plan.how)
+    report_again(run, watch=plan.how["watch"])
+    return Restarted(run.path, replace(best, run=run.path), trials, plan.restarts)
+
+
+def _trials(plan: _Plan) -> Restarted:
+    """All trials, or as many as there is time for."""
+    folders = plan.run.path / TRIALS
+    began = time.monotonic()
+    done: list[Trained] = []
+    stopped: Stopped = "finished"
+    for number in range(1, plan.restarts + 1):
+        folder = folders / str(number)
+        left = plan.minutes and max(1e-6, plan.minutes - (time.monotonic() - began) / 60)
+        plan.how["watch"].notice(f"Trial {number} of {plan.restarts}.")
+        if (folder / "recipe.toml").is_file():
+            trained = train(resume=folder, minutes=left, **plan.how)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)  # of one that was killed as it began
+            recipe = str(plan.run.path / RECIPE)
+            trained = train(recipe=recipe, trial=number, out=folder, minutes=left, **plan.how)
         done.append(trained)
         if trained.stopped in ("interrupted", "time limit"):
-            return Restarted(replace(trained, run=parent.path), [_trial(1, trained)])
+            stopped = trained.stopped
+            break
     trials = [_trial(number, trained) for number, trained in enumerate(done, 1)]
-    best = max(range(restarts), key=lambda i: (_merit(trials[i], keep), -i))
-    trials[best] = replace(trials[best], kept=True)
-    parent.write_table(TABLE, [vars(trial) for trial in trials])
-    _move_up(parent.path / TRIALS / str(best + 1), parent.path)
-    report_again(parent, watch=watch)
-    return Restarted(replace(done[best], run=parent.path), trials)
+    best = max(range(len(done)), key=lambda i: (_merit(trials[i], plan.keep), -i))
+    if stopped == "finished":
+        trials[best] = replace(trials[best], kept=True)
+    return Restarted(plan.run.path, done[best], trials, plan.restarts, stopped)
 
 
-def _moved(parent: Run, watch: Watch) -> Restarted:
-    """The end of restarts that were killed while the kept trial became the run itself."""
-    trials = [
-        Trial(
-            number=int(row["number"]),
-            kept=row["kept"] == "True",
-            **{name: float(row[name]) for name in FIGURES},
-        )
-        for row in parent.read_table(TABLE)
-    ]
-    kept = next(trial for trial in trials if trial.kept)
-    _move_up(parent.path / TRIALS / str(kept.number), parent.path)
-    best = train(resume=parent.path, watch=watch)
-    report_again(parent, watch=watch)
-    return Restarted(best, trials)
+def _read(run: Run) -> list[Trial]:
+    """The trials of the table. Raises Failure where it is damaged or keeps none."""
+    try:
+        trials = [
+            Trial(
+                number=int(row["number"]),
+                kept=row["kept"] == "True",
+                **{name: float(row[name]) for name in FIGURES},
+            )
+            for row in run.read_table(TABLE)
+        ]
+        if sum(trial.kept for trial in trials) != 1:
+            raise ValueError("it does not say which was kept")
+    except (KeyError, TypeError, ValueError) as wrong:
+        raise Failure(f"{run.path / TABLE} is damaged: {wrong}.") from None
+    return trials
 
 
 def _trial(number: int, trained: Trained) -> Trial:
@@ -168,12 +240,13 @@ def _merit(trial: Trial, keep: Keep) -> tuple[float, float]:
     return trial.validation_accuracy, 0.0
 
 
-def _move_up(trial: Path, parent: Path) -> None:
-    """Make the trial's folder the parent's own; recipe.toml last, which makes that a run."""
+def _move_up(run: Run, kept: Trial) -> None:
+    """Make the kept trial's folder the run's own; recipe.toml last, which makes that a run."""
+    trial = run.path / TRIALS / str(kept.number)
     try:
         for path in sorted(trial.glob("*"), key=lambda path: path.name == "recipe.toml"):
             if path.name != "lock":
-                os.replace(path, parent / path.name)
+                os.replace(path, run.path / path.name)
         shutil.rmtree(trial, ignore_errors=True)
     except OSError as wrong:
         raise Failure(f"{trial} could not be made the run itself: {wrong.strerror}.") from None

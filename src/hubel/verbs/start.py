@@ -1,6 +1,7 @@
 """What a training begins with when it does not begin from nothing: a network learned elsewhere."""
 
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from hubel import draws
 from hubel.data.samples import Samples
-from hubel.data.sources import SOURCES, open_splits
+from hubel.data.sources import SOURCES, open_undivided
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Blueprint, Classifier
 from hubel.networks import catalogue, weights
@@ -29,21 +30,26 @@ def usual_recipe(data: str | None) -> str:
     """The recipe for data that nobody spoke of one for: `finetune` for photographs in colour."""
     if data is None or (data in SOURCES and data not in PHOTOGRAPHS):
         return "fast"
-    if data in SOURCES or (os.path.isdir(data) and in_colour(open_splits(data).train)):
+    if data in SOURCES:
         return "finetune"
-    return "fast"
+    if not os.path.isdir(data):
+        return "fast"
+    parts, _ = open_undivided(data)
+    return "finetune" if in_colour(next(part for part in parts.values() if len(part))) else "fast"
 
 
 def in_colour(samples: Samples) -> bool:
     """Whether a tenth of some of the pictures have colour to speak of."""
     coloured = seen = 0
-    for i in np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(int)).tolist():
-        try:
-            image = samples.image(i)
-        except Unreadable:
-            continue
-        seen += 1
-        coloured += int(np.ptp(image.astype(np.int16), axis=2).mean() >= COLOURED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+        for i in np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(int)).tolist():
+            try:
+                image = samples.image(i)
+            except Unreadable:
+                continue
+            seen += 1
+            coloured += int(np.ptp(image.astype(np.int16), axis=2).mean() >= COLOURED)
     return coloured > 0 and coloured >= seen / 10
 
 

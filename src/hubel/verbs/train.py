@@ -63,7 +63,7 @@ def train(
 ) -> Trained:
     """Train on `data`: the name of a data set (`hubel data list`) or a folder of pictures.
 
-    recipe: a name of `hubel.training.recipe.RECIPES` or a TOML file; None: `finetune` for
+    recipe: a name of `hubel.training.presets.RECIPES` or a TOML file; None: `finetune` for
     photographs in colour and wherever a start is named, else `fast`. settings: any of its keys
     (network="lenet5", start="efficientnet-lite0", epochs=5, lr=0.1, seed=1, …). out: the run
     folder, which must be new; the default is runs/<date>-<data>-<network>. minutes: stop after so
@@ -86,8 +86,7 @@ def train(
     run: Run | None = None
     before: Rows | None = None
     where = machine.device(device)
-    if minutes is not None and not minutes > 0:
-        raise Mistake(f"minutes must be above 0, not {minutes}.")
+    check_minutes(minutes)
     if resume is not None:
         if data is not None or settings or out is not None:
             raise Mistake("A resumed run keeps its data, recipe and folder: give only --resume.")
@@ -96,10 +95,7 @@ def train(
         before = run.read_table("splits.csv")
         threads = threads or run.read_json("environment.json").get("threads")
     else:
-        if data is not None:
-            settings["data"] = _absolute(data)
-        given = {k: v for k, v in settings.items() if v is not None}
-        resolved = recipes.resolve(recipe or _usual(given), given)
+        resolved = asked(data, recipe, settings)
     resolved, start = begin_with(resolved, run)
     with machine.threads(threads), machine.deterministic(resolved.deterministic):
         prepared = prepare(resolved, workers=workers, watch=watch, before=before, start=start)
@@ -115,6 +111,21 @@ def train(
                 check_unchanged(run, prepared, where, inexact, watch)
             session = begin(run, resolved, prepared, classifier, where, watch)
             return _run(session, minutes)
+
+
+def check_minutes(minutes: float | None) -> None:
+    if minutes is not None and not minutes > 0:
+        raise Mistake(f"minutes must be above 0, not {minutes}.")
+
+
+def asked(
+    data: str | os.PathLike[str] | None, recipe: str | None, settings: Mapping[str, Any]
+) -> Recipe:
+    """The recipe that these arguments of `train` ask for. Raises Mistake for what is wrong."""
+    given = {key: value for key, value in settings.items() if value is not None}
+    if data is not None:
+        given["data"] = _absolute(data)
+    return recipes.resolve(recipe or _usual(given), given)
 
 
 def _usual(given: Mapping[str, Any]) -> str:

@@ -80,11 +80,11 @@ def cropped(draw: Draw, size: tuple[int, int], *, least: float, aspect: float = 
     the picture's side, where widespread implementations draw up to ten times and then give up.
     """
     height, width = size
-    area = between(draw, "crop area", least, 1.0)
-    ratio = torch.exp(around(draw, "crop aspect", math.log(aspect)))
+    area = between(draw, "cut area", least, 1.0)
+    ratio = torch.exp(around(draw, "cut aspect", math.log(aspect)))
     wide, high = (area * ratio).sqrt().clamp_max(1), (area / ratio).sqrt().clamp_max(1)
-    across = around(draw, "crop across", 0.5) * (1 - wide) * width
-    down = around(draw, "crop down", 0.5) * (1 - high) * height
+    across = around(draw, "cut across", 0.5) * (1 - wide) * width
+    down = around(draw, "cut down", 0.5) * (1 - high) * height
     return translation(across, down) @ scaling(wide, high)
 
 

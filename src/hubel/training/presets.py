@@ -1,0 +1,68 @@
+"""The named recipes, and what suits each data set: tables of what differs from the defaults."""
+
+from typing import Any
+
+RECIPES: dict[str, dict[str, Any]] = {
+    # For small pictures and little time: our own; on known data with what `SUITED` says of them.
+    "fast": {},
+    # From weights learned elsewhere, for some hundreds or thousands of photographs: the first epoch
+    # fits the last layer alone, on features computed once; the others train more and more of it.
+    "finetune": {
+        "start": "efficientnet-lite0",
+        "resize": "squash",
+        "epochs": 13,
+        "thaw": 0.35,
+        "batch_size": 8,
+        "optimiser": "adamw",
+        "lr": 5e-5,
+        "weight_decay": 0.01,
+        "smoothing": 0.1,
+        "class_weights": "auto",
+        "resized_crop": 0.5,
+        "brightness": 0.2,
+        "contrast": 0.2,
+        "saturation": 0.2,
+    },
+    # He et al. 2015, section 4.2: 64,000 steps of 128 on 45,000 pictures, i.e. 182 epochs.
+    "resnet-2015": {
+        "network": "resnet20",
+        "initialisation": "he",
+        "epochs": 182,
+        "batch_size": 128,
+        "optimiser": "sgd",
+        "lr": 0.1,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+        "schedule": "step",
+        "milestones": (0.5, 0.75),
+        "crop": 4,
+    },
+}
+
+# What suits a data set, under the recipe `fast` alone: how often it must be seen, and which changes
+# to a picture leave its label as it is. Chosen on validation pictures.
+SUITED: dict[str, dict[str, Any]] = {
+    "digits": {
+        "epochs": 36,
+        "batch_size": 64,
+        "smoothing": 0.1,
+        "arguments": {"widths": [32, 64, 128], "dropout": 0.2},
+        "rotate": 12.0,
+        "scale": 0.15,
+        "shift": 0.8,
+    },
+    # mirrored pictures pay only in longer trainings
+    "fashion-mnist": {
+        "epochs": 5,
+        "lr": 0.04,
+        "smoothing": 0.05,
+        "flip": False,
+        "arguments": {"widths": [24, 48, 96]},
+    },
+    "mnist": {"epochs": 4, "smoothing": 0.05, "shift": 1.5},
+    "cifar10": {"epochs": 10, "smoothing": 0.1, "crop": 4},
+    "cifar100": {"epochs": 15, "smoothing": 0.1, "crop": 4},
+    # any folder of photographs
+    "": {"epochs": 30, "batch_size": 32, "smoothing": 0.1, "crop": 4, "rotate": 8.0, "scale": 0.1},
+}
