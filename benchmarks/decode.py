@@ -3,8 +3,9 @@
 600 JPEGs of 1600×1200, cut from the photographs that scikit-image and scikit-learn bring, to the
 middle square at 224. First epoch: hubel decodes, resizes and keeps them, from a fresh HUBEL_HOME;
 simplejpeg and cv2 decode at the reduced scale that their own rules give and cv2 resizes, in as
-many threads. Later epochs: hubel reads what it kept, in a process that has it not in memory yet;
-the others decode again.
+many threads on as many cores. Second epoch: hubel takes batches of 32 in a new order from memory;
+the others decode again. Third: the same as floats, as the network gets them, which none of the
+other sides makes. Another training: hubel reads what it kept, in a process that has not got it yet.
 """
 
 import tempfile
@@ -14,6 +15,7 @@ import peers
 from measure import Figure, Side
 
 COUNT = 600
+EPOCHS = ("first epoch", "second epoch", "third epoch, as floats", "another training")
 COLUMNS = ("side", "threads", "n", "median", "low", "high", "ratio", "ratio_low", "ratio_high")
 
 
@@ -28,9 +30,12 @@ def main() -> None:
             home = {"HUBEL_HOME": f"{folder}/home{threads}"}
             sides = [
                 Side(
-                    f"hubel, {epochs}", "decode_hubel.py", made | {"fresh": fresh}, environment=home
+                    f"hubel, {name}",
+                    "decode_hubel.py",
+                    made | {"epoch": name.partition(" ")[0]},
+                    environment=home,
                 )
-                for epochs, fresh in (("first epoch", True), ("later epochs", False))
+                for name in EPOCHS
             ]
             if peers.ready("decoders"):
                 python = peers.python("decoders")

@@ -15,6 +15,7 @@ SIDE = 224
 told = json.loads(sys.argv[1])
 cv2.setNumThreads(1)  # the pictures are spread over the threads instead
 threads = int(os.environ["OMP_NUM_THREADS"])
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def one(path: Path) -> np.ndarray:

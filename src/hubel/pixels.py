@@ -130,7 +130,8 @@ def read(
     a fraction of the time. Raises Unreadable as `decode` does.
     """
     under = spec.background if background is None else background
-    return fit(decode(source, channels=spec.channels, background=under, name=name, spec=spec), spec)
+    # a Pillow image all the way: each turn into an array and back is a copy
+    return _array(_fitted(_opened(source, spec.channels, under, name, spec), spec))
 
 
 def decode(
@@ -139,19 +140,28 @@ def decode(
     channels: int | None = None,
     background: float = 1.0,
     name: str = "",
-    spec: "PixelSpec | None" = None,
 ) -> Pixels:
     """A picture as uint8 (H, W, C), upright; C is `channels`, or 1 for grey pictures and else 3.
 
     source: a path, the bytes of a file, a PIL image, or an array: uint8 or float in [0, 1], of
     shape (H, W) or (H, W, 1 | 3 | 4). Raises Unreadable for what is no picture, is cut short, or
-    has more than 100 megapixels. spec: a JPEG may be decoded smaller, as small as `fit` to this
-    specification allows. Pillow's warnings (odd metadata) pass through: callers that read
+    has more than 100 megapixels. Pillow's warnings (odd metadata) pass through: callers that read
     many files silence them, once, in their main thread.
 
     >>> decode(np.zeros((4, 5), np.uint8), channels=3).shape
     (4, 5, 3)
     """
+    return _array(_opened(source, channels, background, name, None))
+
+
+def _opened(
+    source: Picture,
+    channels: int | None,
+    background: float,
+    name: str,
+    spec: "PixelSpec | None",
+) -> Image.Image:
+    """What `decode` gives, as an image of mode L or RGB; a JPEG only as large as `spec` needs."""
     if isinstance(source, np.ndarray):
         return _converted(Image.fromarray(_bytes_of(source)), channels, background)
     if isinstance(source, Image.Image):
@@ -194,19 +204,24 @@ def fit(image: Pixels, spec: PixelSpec) -> Pixels:
     if (height, width) == (h, w) and (spec.resize != "crop" or spec.crop_fraction == 1):
         return image
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    return _array(_fitted(picture, spec))
+
+
+def _fitted(picture: Image.Image, spec: PixelSpec) -> Image.Image:
+    width, height = picture.size
+    h, w = spec.size
     if spec.resize == "squash":
-        return _array(picture.resize((w, h), Image.Resampling.BICUBIC))
+        return picture.resize((w, h), Image.Resampling.BICUBIC)
     if spec.resize == "crop":
         # in one resampling: nothing is computed to be cut off
         box = seen(height, width, spec)
-        return _array(picture.resize((w, h), Image.Resampling.BICUBIC, box=box))
+        return picture.resize((w, h), Image.Resampling.BICUBIC, box=box)
     scale = min(h / height, w / width)
-    inner = max(1, min(h, round(height * scale))), max(1, min(w, round(width * scale)))
-    canvas = np.full((h, w, image.shape[2]), round(255 * spec.background), np.uint8)
-    top, left = (h - inner[0]) // 2, (w - inner[1]) // 2
-    canvas[top : top + inner[0], left : left + inner[1]] = _array(
-        picture.resize(inner[::-1], Image.Resampling.BICUBIC)
-    )
+    inner = max(1, min(w, round(width * scale))), max(1, min(h, round(height * scale)))
+    under = round(255 * spec.background)
+    canvas = Image.new(picture.mode, (w, h), under if picture.mode == "L" else (under,) * 3)
+    corner = (w - inner[0]) // 2, (h - inner[1]) // 2
+    canvas.paste(picture.resize(inner, Image.Resampling.BICUBIC), corner)
     return canvas
 
 
@@ -236,7 +251,7 @@ def _upright(
     background: float,
     name: str,
     spec: PixelSpec | None,
-) -> Pixels:
+) -> Image.Image:
     if image.width * image.height > MOST_PIXELS:  # the header says so, before any pixel is decoded
         raise Unreadable(name, f"{image.width}×{image.height}: {_BOMB}")
     if image.mode in ("I", "F"):
@@ -249,11 +264,13 @@ def _upright(
         h, w = needed(*shape, spec)
         image.draft(image.mode, (h, w) if lying else (w, h))
     image.load()
-    turned = ImageOps.exif_transpose(image)
-    return _converted(turned, channels, background)
+    # only where it is needed: it copies
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    return _converted(image, channels, background)
 
 
-def _converted(image: Image.Image, channels: int | None, background: float) -> Pixels:
+def _converted(image: Image.Image, channels: int | None, background: float) -> Image.Image:
     if image.mode.startswith("I;16"):
         deep = np.asarray(image).astype(np.uint32)
         image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
@@ -262,7 +279,8 @@ def _converted(image: Image.Image, channels: int | None, background: float) -> P
         under = Image.new("RGBA", image.size, (round(255 * background),) * 3 + (255,))
         image = Image.alpha_composite(under, image).convert("RGB")
     grey = image.mode in ("L", "1") if channels is None else channels == 1
-    return _array(image.convert("L" if grey else "RGB"))
+    mode = "L" if grey else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _array(image: Image.Image) -> Pixels:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubel.home import home
-from hubel.pixels import Pixels, PixelSpec
+from hubel.pixels import PixelSpec
 
 VERSION = 1  # of what decoding makes of a file: another one is another store
 MOST_BYTES = 20_000_000_000  # of all stores; HUBEL_CACHE_GB says otherwise, 0 keeps none
@@ -107,17 +107,20 @@ class Writer:
         self._known = known
         self._most = most_bytes() // store.row_bytes  # rows
         self._rows, self._index = rows, index
-        self._waiting: dict[str, bytes] = {}
+        self._waiting: dict[str, NDArray[np.uint8]] = {}
 
-    def add(self, digest: str, picture: Pixels) -> None:
-        """A picture (H, W, C) of the store's geometry; a copy of one that is there is left out."""
+    def add(self, digest: str, picture: NDArray[np.uint8]) -> None:
+        """A picture (C, H, W) of the store's geometry, which nobody changes any more.
+
+        A copy of one that is there is left out.
+        """
         if self.wrong or digest in self._known or digest in self._waiting:
             return
         if len(self._known) + len(self._waiting) >= self._most:
             self.flush()
             self.wrong = f"HUBEL_CACHE_GB allows {most_bytes() / 1e9:g} GB"
             return
-        self._waiting[digest] = picture.transpose(2, 0, 1).tobytes()
+        self._waiting[digest] = np.ascontiguousarray(picture)
         if len(self._waiting) >= self.BATCH:
             self.flush()
 
@@ -126,7 +129,7 @@ class Writer:
         if self.wrong or not waiting:
             return
         try:
-            _write(self._rows, b"".join(waiting.values()))
+            _write(self._rows, *(picture.data for picture in waiting.values()))
             _write(self._index, "".join(f"{digest}\n" for digest in waiting).encode("ascii"))
         except OSError as wrong:
             self.wrong = os.strerror(wrong.errno or 0)
@@ -192,9 +195,10 @@ def _in_use(path: Path) -> bool:
     return False
 
 
-def _write(file: FileIO, data: bytes) -> None:
+def _write(file: FileIO, *data: bytes | memoryview) -> None:
     """All of the data, down to the disk; a file may take a part of it where the disk gets full."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
+    for piece in data:
+        view = memoryview(piece).cast("B")
+        while view:
+            view = view[file.write(view) :]
     getattr(os, "fdatasync", os.fsync)(file.fileno())  # Apple's systems have the slower alone

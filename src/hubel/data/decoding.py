@@ -23,6 +23,7 @@ from hubel.home import home
 from hubel.mistakes import Failure, Mistake
 from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit, read
 
+Planes = NDArray[np.uint8]  # a picture as (C, H, W)
 IN_MEMORY = 0.25  # of the usable memory: larger sets of pictures are kept in a mapped file
 
 
@@ -84,7 +85,7 @@ def load(
                 good[i] = False
                 unreadable.append((samples.names[i], found.reason))
             else:
-                images[filled] = found.transpose(2, 0, 1)
+                images[filled] = found
                 filled += 1
                 if each is not None:
                     each(images[filled - 1 : filled])
@@ -142,16 +143,20 @@ def _check(
 
 def _decoded(
     samples: Samples, spec: PixelSpec, workers: int, told: list[str]
-) -> Iterator[Pixels | Unreadable]:
+) -> Iterator[Planes | Unreadable]:
     """Each picture in order, or why it is none; what the user should hear is added to `told`."""
     if isinstance(samples, Files):
         return _from_files(samples, spec, workers, told)
-    return (fit(_converted(samples.image(i), spec), spec) for i in range(len(samples)))
+    return (_planes(fit(_converted(samples.image(i), spec), spec)) for i in range(len(samples)))
+
+
+def _planes(picture: Pixels) -> Planes:
+    return np.ascontiguousarray(picture.transpose(2, 0, 1))
 
 
 def _from_files(
     samples: Files, spec: PixelSpec, workers: int, told: list[str]
-) -> Iterator[Pixels | Unreadable]:
+) -> Iterator[Planes | Unreadable]:
     """From the store where a picture is known, else decoded now and added to it."""
     store = cache.store(spec, samples.background)
     known, rows = store.contents() if cache.most_bytes() else ({}, None)
@@ -166,7 +171,7 @@ def _from_files(
     with store.writing(wrong) if missing and cache.most_bytes() else nullcontext() as writer:
         for i in range(len(samples)):
             if rows is not None and known and keys[i] in known:
-                yield rows[known[keys[i]]].transpose(1, 2, 0)
+                yield rows[known[keys[i]]]
                 continue
             key, picture = next(decoded)
             if samples.hashed and key:
@@ -182,7 +187,7 @@ def _from_files(
 
 def _decode(
     samples: Files, chosen: Sequence[int], spec: PixelSpec, workers: int
-) -> Iterator[tuple[str, Pixels | Unreadable]]:
+) -> Iterator[tuple[str, Planes | Unreadable]]:
     """(key of what was read, the picture) of the chosen samples, in their order."""
     one = partial(_from_file, spec=spec, background=samples.background, hashed=samples.hashed)
     items = [(samples.paths[i], samples.names[i]) for i in chosen]
@@ -201,16 +206,17 @@ def _decode(
 
 def _from_file(
     item: tuple[Path, str], *, spec: PixelSpec, background: float, hashed: bool
-) -> tuple[str, Pixels | Unreadable]:
+) -> tuple[str, Planes | Unreadable]:
     """The key under which a picture may be kept, "" for one that may not, and the picture."""
     path, name = item
     try:
-        before = _identity(path)
-        with path.open("rb") as file:  # read once: what is decoded is what the digest is of
-            content = file.read() if hashed else None
-        picture = read(content or path, spec, background=background, name=name)
-        if content:
+        if hashed:
+            # read once: what is decoded is what the digest is of
+            content = path.read_bytes()
+            picture = _planes(read(content, spec, background=background, name=name))
             return hashlib.sha256(content).hexdigest(), picture
+        before = _identity(path)
+        picture = _planes(read(path, spec, background=background, name=name))
         return before if before == _identity(path) else "", picture
     except Unreadable as wrong:
         return "", wrong

@@ -133,17 +133,21 @@ def sample(pixels: Tensor, transform: Tensor, displacement: Tensor | None = None
     n, _, height, width = pixels.shape
     if n == 0:
         return pixels
-    x = torch.arange(width, device=pixels.device) - (width - 1) / 2
-    y = torch.arange(height, device=pixels.device) - (height - 1) / 2
-    down, across = torch.meshgrid(y, x, indexing="ij")
-    points = torch.stack((across, down, torch.ones_like(across)), -1).view(1, height * width, 3)
-    where = points.to(pixels) @ transform.to(pixels).transpose(1, 2)
-    where = where[..., :2] / where[..., 2:]
-    if displacement is not None:
-        where = where + displacement.to(pixels).flatten(2).transpose(1, 2)
+    x = (torch.arange(width, device=pixels.device) - (width - 1) / 2).to(pixels)
+    y = (torch.arange(height, device=pixels.device) - (height - 1) / 2).to(pixels)
     # grid_sample counts in half sides from the centre
-    grid = where / torch.tensor([width / 2, height / 2]).to(pixels)
-    grid = grid.view(n, height, width, 2)
+    halves = torch.tensor([width / 2, height / 2, 1], dtype=torch.float64)
+    rows = (transform.cpu().double() / halves[:, None]).to(pixels).view(n, 3, 3, 1, 1)
+    # each row of the transform is a part that goes along with x and one with y: their sum is taken
+    # straight into its place, because to visit all points several times costs more than to sample
+    along = [(row[:, 0] * x + row[:, 2], row[:, 1] * y[:, None]) for row in rows.unbind(1)]
+    grid = torch.empty((n, height, width, 2), dtype=pixels.dtype, device=pixels.device)
+    for k in range(2):
+        torch.add(*along[k], out=grid[..., k])
+    if (transform[:, 2] != torch.tensor([0.0, 0, 1]).to(transform)).any():  # a perspective
+        grid /= (along[2][0] + along[2][1]).unsqueeze(-1)
+    if displacement is not None:
+        grid += (displacement.to(pixels) / halves[:2, None, None].to(pixels)).permute(0, 2, 3, 1)
     return F.grid_sample(pixels, grid, mode="bilinear", align_corners=False)
 
 
