@@ -19,7 +19,7 @@ from hubel.data.folder import splits  # noqa: E402
 from hubel.transfer.features import headless, pooled  # noqa: E402
 from hubel.transfer.probe import probe  # noqa: E402
 
-parts = splits(Path(told["folder"]), validation=0.05)
+parts = splits(Path(told["folder"]), validation=0.05, test=None, seed=0)
 classifier = hubel.load("efficientnet-lite0")
 train, validation, test = (
     load(part, classifier.pixels) for part in (parts.train, parts.validation, parts.test)

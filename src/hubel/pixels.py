@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from hubel.foreign import FORMATS, what_it_is
 from hubel.mistakes import Failure, Mistake
 
 Picture = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 Pixels = NDArray[np.uint8]  # (H, W, C)
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 SUFFIXES = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif"),
@@ -176,7 +176,7 @@ def _opened(
     except Image.DecompressionBombError:
         raise Unreadable(label, _BOMB) from None
     except UnidentifiedImageError:
-        raise Unreadable(label, _what_it_is(source)) from None
+        raise Unreadable(label, what_it_is(source)) from None
     except FileNotFoundError:
         raise Unreadable(label, "there is no such file") from None
     except IsADirectoryError:
@@ -304,26 +304,3 @@ def _bytes_of(array: NDArray[Any]) -> NDArray[Any]:
             )
         array = np.rint(array * 255).astype(np.uint8)
     return array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
-
-
-def _what_it_is(source: str | os.PathLike[str] | bytes) -> str:
-    """Why a file that Pillow does not know is no picture for us, in words."""
-    if isinstance(source, bytes):
-        head = source[:512]
-    else:
-        with Path(source).open("rb") as file:
-            head = file.read(512)
-    start = head.lstrip().lower()
-    if not head:
-        return "it is empty"
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "it is a web page (HTML), not a picture"
-    if start.startswith(b"%!ps") or head.startswith(b"\xc5\xd0\xd3\xc6"):
-        return "it is PostScript (EPS), which is never run here"
-    if start.startswith((b"<svg", b"<?xml")):
-        return "it is SVG or XML; export it as PNG"
-    if head.startswith(b"%PDF"):
-        return "it is a PDF; export its pages as PNG"
-    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif"):
-        return "HEIC and AVIF are not supported; export it as JPEG"
-    return f"it is none of {', '.join(FORMATS)}"

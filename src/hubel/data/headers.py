@@ -7,7 +7,7 @@ from PIL import ExifTags, Image
 
 from hubel.data.ahead import ahead
 from hubel.data.samples import Files, Samples
-from hubel.pixels import FORMATS
+from hubel.foreign import FORMATS
 
 
 @dataclass(frozen=True)
