@@ -126,7 +126,8 @@ def ended(results: TrainingReport) -> str:
         return f"{end}, and no epoch's weights were chosen."
     if results.validation is None:
         return f"{end}; the weights after epoch {results.best_epoch} were kept."
-    chosen = "the last that is, but for chance, as good as the best" if results.start else "the best"
+    nearly = "the last that is, but for chance, as good as the best"
+    chosen = nearly if results.start else "the best"
     return (
         f"{end}; the weights after epoch {results.best_epoch} were kept, "
         f"{chosen} on the validation pictures ({percent(results.validation.accuracy)})."
