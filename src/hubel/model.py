@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import safetensors
 import safetensors.torch
@@ -40,6 +40,18 @@ class Blueprint:
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Heads(NamedTuple):
+    """What a network with auxiliary classifiers gives while it trains, in place of its logits.
+
+    logits and each of auxiliary: (N, K). weight: that of each auxiliary loss in the objective.
+    In evaluation mode such a network gives its logits alone.
+    """
+
+    logits: Tensor
+    auxiliary: tuple[Tensor, ...]
+    weight: float
 
 
 class Model(nn.Module):
@@ -172,7 +184,9 @@ class Classifier(Model):
 
     def forward(self, pixels: Tensor) -> Tensor:
         logits = super().forward(pixels)
-        return logits if self.temperature == 1 else logits / self.temperature
+        if self.temperature == 1 or isinstance(logits, Heads):
+            return logits
+        return logits / self.temperature
 
     @torch.no_grad()
     def probabilities(self, pixels: Tensor) -> Tensor:

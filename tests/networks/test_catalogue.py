@@ -9,48 +9,70 @@ import torch
 from torch import Tensor, nn
 
 from hubel.mistakes import Mistake
+from hubel.model import Heads
 from hubel.networks import catalogue
 from hubel.networks.catalogue import CATALOGUE
 
-DEEP = ("resnet44", "resnet56", "resnet110")
+# A family's members that differ in number of layers alone: the others stand for them.
+DEEP = re.compile(r"(resnet|plain)(32|44|56|110|34|101|152)|vgg(13|16|19)(-bn)?$")
+SHALLOW = [name for name in CATALOGUE if not DEEP.match(name)]
+# Networks for photographs are tried on the smallest ones that they take, or a little larger.
+SMALLER = {"alexnet": 79, "vgg": 32, "googlenet": 95, "resnet": 48, "plain": 48}
+
+
+def size(name: str) -> tuple[int, int]:
+    row = CATALOGUE[name]
+    family = re.sub(r"\d.*|-.*", "", name)
+    side = SMALLER.get(family) if row.classes == 1000 else None
+    return (side, side) if side else row.usual_size
 
 
 def built(name: str, **changes: Any) -> nn.Module:
     row = CATALOGUE[name]
     torch.manual_seed(0)
-    arguments = {"classes": row.classes, "channels": row.channels, "size": row.usual_size}
+    arguments = {"classes": min(row.classes, 10), "channels": row.channels, "size": size(name)}
     return catalogue.build(name, **{**arguments, **changes})
 
 
 def pixels(name: str, n: int = 2, channels: int | None = None) -> Tensor:
     row = CATALOGUE[name]
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(n, channels or row.channels, *row.usual_size, generator=generator)
+    return torch.randn(n, channels or row.channels, *size(name), generator=generator)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
+def test_as_published_it_gives_a_score_for_each_class(name: str) -> None:
+    row = CATALOGUE[name]
+    with torch.device("meta"):  # shapes alone, at the published size
+        network = built(name, classes=row.classes, size=row.usual_size).eval()
+        batch = torch.empty(2, row.channels, *row.usual_size)
+    assert network(batch).shape == (2, row.classes)
+
+
+@pytest.mark.parametrize("name", SHALLOW)
 def test_answers_are_finite_and_a_batch_is_its_singles(name: str) -> None:
     network = built(name).eval()
     with torch.no_grad():
         batch = network(pixels(name))
         singles = torch.cat([network(x[None]) for x in pixels(name)])
-        assert batch.shape == (2, CATALOGUE[name].classes)
+        assert batch.shape == (2, 10)
         assert torch.isfinite(batch).all()
         scale = float(batch.abs().max())
         assert torch.allclose(batch, singles, rtol=0, atol=1e-5 * max(scale, 1.0))
-        assert network(pixels(name)[:0]).shape == (0, CATALOGUE[name].classes)
+        assert network(pixels(name)[:0]).shape == (0, 10)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_no_module_is_used_twice_and_every_relu_is_one(name: str) -> None:
-    network = built(name).eval()
+    with torch.device("meta"):
+        network = built(name).train()  # auxiliary heads are used in training only
     calls: Counter[str] = Counter()
     handles = [
         module.register_forward_hook(lambda *_, key=key: calls.update([key]))
         for key, module in network.named_modules()
     ]
     with torch.no_grad():
-        network(pixels(name, 1))
+        network(pixels(name).to("meta"))
     for handle in handles:
         handle.remove()
     assert max(calls.values()) == 1
@@ -58,21 +80,34 @@ def test_no_module_is_used_twice_and_every_relu_is_one(name: str) -> None:
     assert leaves <= calls.keys(), "a module that forward does not use"
 
 
-@pytest.mark.parametrize("name", [n for n in CATALOGUE if n != "lenet5-1998" and n not in DEEP])
+@pytest.mark.parametrize("name", [n for n in SHALLOW if n != "lenet5-1998"])
 def test_other_classes_and_channels(name: str) -> None:
     network = built(name, classes=7, channels=2).eval()
     with torch.no_grad():
         assert network(pixels(name, channels=2)).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", [n for n in CATALOGUE if n not in DEEP])
+@pytest.mark.parametrize("name", SHALLOW)
 def test_gradients_reach_every_parameter(name: str) -> None:
     network = built(name).train()
-    network(pixels(name)).square().sum().backward()
+    made = network(pixels(name))
+    outputs = (made.logits, *made.auxiliary) if isinstance(made, Heads) else (made,)
+    torch.stack([output.square().sum() for output in outputs]).sum().backward()
     assert not [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
 
 
-@pytest.mark.parametrize("name", ["small", "resnet20", "efficientnet-lite0", "lenet5"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "small",
+        "resnet20",
+        "efficientnet-lite0",
+        "lenet5",
+        "vgg16",
+        "alexnet-2014",
+        "googlenet-2014",
+    ],
+)
 def test_too_small_is_a_mistake_with_the_size(name: str) -> None:
     with pytest.raises(Mistake, match="2×2"):
         built(name, size=(2, 2))

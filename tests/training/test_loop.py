@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel.mistakes import Failure
+from hubel.model import Heads
 from hubel.training import checkpoint, losses, optimisers
 from hubel.training.loop import Epoch, Step, TrainingState, fit, out_of_patience
 from hubel.training.schedule import constant, schedule
@@ -200,3 +201,33 @@ def test_a_checkpoint_of_another_network_is_refused() -> None:
         checkpoint.restore(
             files, other, optimisers.build(other.named_parameters(), kind="sgd", lr=0.1)
         )
+
+
+class Headed(nn.Module):
+    """A network with one auxiliary head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.main, self.beside = nn.Linear(16, 2), nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor | Heads:
+        flat = x.flatten(1)
+        logits: Tensor = self.main(flat)
+        return Heads(logits, (self.beside(flat),), 0.5) if self.training else logits
+
+
+def test_auxiliary_heads_are_trained_by_their_share_of_the_objective() -> None:
+    """One step against the same step written out; the loss told in the figures is the main one."""
+    model, by_hand = Headed(), Headed().train()
+    optimiser = optimisers.build(model.named_parameters(), kind="sgd", lr=0.1, momentum=0)
+    first = next(run(model, optimiser, TrainingState(), schedule=constant))
+    assert isinstance(first, Step)
+    pixels, labels = next(Toy().epoch(0))
+    made = by_hand(pixels)
+    main, beside = (losses.cross_entropy(x, labels) for x in (made.logits, made.auxiliary[0]))
+    (main + 0.5 * beside).backward()
+    assert float(first.loss) == pytest.approx(float(main + 0.5 * beside), rel=1e-6)
+    for before, after in zip(by_hand.parameters(), model.parameters(), strict=True):
+        assert before.grad is not None
+        assert torch.allclose(after, before - 0.1 * before.grad, atol=1e-6)

@@ -9,14 +9,21 @@ from typing import Any
 from torch import nn
 
 from hubel.mistakes import Mistake, unknown
+from hubel.networks.alexnet import alexnet
 from hubel.networks.efficientnet_lite import efficientnet_lite
+from hubel.networks.googlenet import googlenet
 from hubel.networks.lenet import lenet5
 from hubel.networks.linear import linear
 from hubel.networks.mlp import mlp
 from hubel.networks.resnet import DEPTHS, resnet
 from hubel.networks.small import small
+from hubel.networks.vgg import vgg
 
 LENET_PAPER = "LeCun et al. 1998, section II.B"
+ALEXNET_PAPER = "Krizhevsky et al. 2012"
+VGG_PAPER = "Simonyan & Zisserman 2015"
+GOOGLENET_PAPER = "Szegedy et al. 2015"
+RESNET_PAPER = "He et al. 2015"
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,13 @@ class Entry:
         """The only size that the network takes, None if it takes any."""
         return self.usual_size if self.fixed else None
 
+
+# for photographs of 1,000 classes
+ImageNet = partial(Entry, usual_size=(224, 224), classes=1000)
+VGGS = {
+    "vgg11": "A", "vgg11-lrn": "A-LRN", "vgg13": "B", "vgg16-1x1": "C", "vgg16": "D", "vgg19": "E",
+}  # fmt: skip
+SMALL_DEPTHS = [depth for depth, row in DEPTHS.items() if not row.large]
 
 CATALOGUE: dict[str, Entry] = {
     "linear": Entry(linear, "f(x, W) = Wx + b"),
@@ -67,13 +81,87 @@ CATALOGUE: dict[str, Entry] = {
         fixed=True,
         note="The form taught today: ReLU, max pooling, full connections.",
     ),
+    "alexnet-2012": ImageNet(
+        partial(alexnet, "2012"),
+        ALEXNET_PAPER,
+        usual_size=(227, 227),
+        note="As published, in two groups; the paper prints 224, which does not fit.",
+    ),
+    "alexnet-2012-one-column": ImageNet(
+        partial(alexnet, "2012-one-column"),
+        ALEXNET_PAPER,
+        usual_size=(227, 227),
+        note="The same without groups.",
+    ),
+    "alexnet-2014": ImageNet(
+        partial(alexnet, "2014"),
+        "Krizhevsky 2014",
+        note="One tower without response normalisation: what most software means by AlexNet.",
+    ),
+    **{
+        name: ImageNet(partial(vgg, variant), f"{VGG_PAPER}, {variant}")
+        for name, variant in VGGS.items()
+    },
+    **{
+        f"{name}-bn": ImageNet(
+            partial(vgg, VGGS[name], True),
+            f"after {VGG_PAPER}, {VGGS[name]}",
+            note="With batch normalisation behind every convolution, which is not in the paper.",
+        )
+        for name in ("vgg11", "vgg13", "vgg16", "vgg19")
+    },
+    "googlenet-2014": ImageNet(partial(googlenet, "2014"), GOOGLENET_PAPER),
+    "googlenet-bn": ImageNet(
+        partial(googlenet, "bn"),
+        f"after {GOOGLENET_PAPER}",
+        note="The widely used form: batch normalisation, 3×3 in place of 5×5, 2×2 in pool4.",
+    ),
+    **{
+        f"resnet{depth}": ImageNet(
+            partial(resnet, depth, "B"),
+            f"{RESNET_PAPER}, table 1" if depth < 50 else f"after {RESNET_PAPER}, table 1",
+            note="Shortcuts by projection (option B)."
+            + ("" if depth < 50 else " A bottleneck's stride is in its 3×3; the paper's in 1×1."),
+        )
+        for depth in (18, 34, 50, 101, 152)
+    },
+    **{
+        f"resnet{depth}-2015": ImageNet(
+            partial(resnet, depth, "B", 1),
+            f"{RESNET_PAPER}, table 1",
+            note="A bottleneck's stride is in its first 1×1, as in the paper.",
+        )
+        for depth in (50, 101, 152)
+    },
+    **{
+        f"resnet{depth}-a": ImageNet(
+            partial(resnet, depth, "A"),
+            f"{RESNET_PAPER}, section 4.1",
+            note="Shortcuts without parameters (option A), as in the comparison with plain nets.",
+        )
+        for depth in (18, 34)
+    },
+    **{
+        f"plain{depth}": ImageNet(
+            partial(resnet, depth, "none"), f"{RESNET_PAPER}, section 4.1", note="No shortcuts."
+        )
+        for depth in (18, 34)
+    },
     **{
         f"resnet{depth}": Entry(
-            partial(resnet, depth),
-            "He et al. 2015, section 4.2",
+            partial(resnet, depth, "A"),
+            f"{RESNET_PAPER}, section 4.2",
             note="The small-image family, with shortcuts that have no parameters (option A).",
         )
-        for depth in DEPTHS
+        for depth in SMALL_DEPTHS
+    },
+    **{
+        f"plain{depth}": Entry(
+            partial(resnet, depth, "none"),
+            f"{RESNET_PAPER}, section 4.2",
+            note="The small-image family without shortcuts.",
+        )
+        for depth in SMALL_DEPTHS
     },
     "small": Entry(
         small,

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.model import Heads
 from hubel.training.optimisers import Optimiser
 from hubel.training.schedule import Progress
 
@@ -123,9 +124,9 @@ def fit(
                 _reseeded(draws.integer(seed, "dropout", number), device),
                 torch.autocast(device.type, autocast, enabled=autocast is not None),
             ):
-                logits = model(pixels)
-            value = loss(logits.float() if autocast else logits, labels)
-            objective = value if penalty is None else value + penalty(model)
+                output = model(pixels)
+            logits, value, objective = _judged(output, labels, loss)
+            objective = objective if penalty is None else objective + penalty(model)
             unchecked.append(objective.detach())
             if len(unchecked) == check_every or state.step + 1 == len(batches):
                 _check_finite(unchecked, state.epoch + 1, state.step + 1)
@@ -139,6 +140,23 @@ def fit(
             yield Step(state.epoch + 1, number + 1, objective.detach())
             began, spent = time.perf_counter(), state.seconds
         yield _finish_epoch(model, optimiser, state, validate, began, slack)
+
+
+def _judged(
+    output: Tensor | Heads, labels: Tensor, loss: LossFunction
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(logits, their loss, what is to be minimised): with auxiliary heads, theirs beside it."""
+    if not isinstance(output, Heads):
+        value = loss(_wide(output), labels)
+        return output, value, value
+    value = loss(_wide(output.logits), labels)
+    beside = torch.stack([loss(_wide(logits), labels) for logits in output.auxiliary]).sum()
+    return output.logits, value, value + output.weight * beside
+
+
+def _wide(logits: Tensor) -> Tensor:
+    """Mixed precision's logits as float32; others as they are."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 def out_of_patience(state: TrainingState, patience: int | None) -> bool:

@@ -121,10 +121,15 @@ def classifier(
         network, _ = with_head(network, len(start.classes), len(classes), seed=seed)
     arguments = dict(made.arguments) | dict(recipe.arguments)
     arguments |= {"classes": len(classes), "size": list(spec.size)}
+    if "heads" in arguments:
+        arguments["heads"] = False  # auxiliary classifiers are of the start's classes
     # built anew, so that what the recipe says of the network (dropout) holds, and filled
     whole = catalogue.build(made.name, **arguments)
+    learned = network.state_dict()
+    if "heads" in arguments:
+        learned = {name: learned[name] for name in whole.state_dict()}
     try:
-        whole.load_state_dict(network.state_dict())
+        whole.load_state_dict(learned)
     except RuntimeError:
         raise Mistake(
             f"{recipe.start} does not fit a {made.name} with {dict(recipe.arguments)}: leave those "
