@@ -67,6 +67,20 @@ def canvas(
     return figure, figure.add_axes((left / width, bottom / height, *inner))
 
 
+def panels(
+    rows: int, columns: int, *, width: float = 276, height: float = 210
+) -> "tuple[Figure, list[Axes]]":
+    """A figure of rows × columns axes, each of width × height points with its labels.
+
+    The axes are in reading order. matplotlib finds the margins when it draws.
+    """
+    from matplotlib.figure import Figure
+
+    size = columns * width / _POINTS, rows * height / _POINTS
+    figure = Figure(figsize=size, dpi=_POINTS, layout="constrained")
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(rows * columns)]
+
+
 def svg(figure: "Figure") -> bytes:
     """The figure as SVG, without prolog, metadata or links, to stand in a page or in a file.
 
