@@ -226,8 +226,9 @@ def test_auxiliary_heads_are_trained_by_their_share_of_the_objective() -> None:
     pixels, labels = next(Toy().epoch(0))
     made = by_hand(pixels)
     main, beside = (losses.cross_entropy(x, labels) for x in (made.logits, made.auxiliary[0]))
-    (main + 0.5 * beside).backward()
-    assert float(first.loss) == pytest.approx(float(main + 0.5 * beside), rel=1e-6)
+    objective = main + 0.5 * beside
+    objective.backward()
+    assert first.loss.item() == pytest.approx(objective.item(), rel=1e-6)
     for before, after in zip(by_hand.parameters(), model.parameters(), strict=True):
         assert before.grad is not None
         assert torch.allclose(after, before - 0.1 * before.grad, atol=1e-6)

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 import hubel
+from hubel.mistakes import Mistake
 from hubel.run import Run
 from hubel.training import evaluate as figures
 from hubel.verbs import machine
@@ -205,6 +206,7 @@ def test_the_same_seed_is_the_same_run(folder: Path, tmp_path: Path) -> None:
         {"network": "lenet5-1998", "loss": "map", "optimiser": "sgd", "lr": 0.003, "epochs": 4,
          "schedule": "constant"},
         {"network": "resnet20", "epochs": 3, "recipe": "resnet-2015", "lr": 0.05},
+        {"recipe": "alexnet-2012", "size": 7, "margin": 1},
     ],
 )  # fmt: skip
 def test_every_kind_of_setting_trains(tmp_path: Path, settings: dict[str, object]) -> None:
@@ -215,6 +217,20 @@ def test_every_kind_of_setting_trains(tmp_path: Path, settings: dict[str, object
     if len(trained.history) > 1:
         assert last["loss"] < first["loss"]
     assert trained.validation.accuracy > 0.15
+
+
+def test_a_margin_is_cut_in_training_and_left_out_in_answers(tmp_path: Path, folder: Path) -> None:
+    settings = {"network": "linear", "epochs": 1, "size": 8, "margin": 4, "recipe": "fast"}
+    trained = hubel.train(folder, out=tmp_path / "run", threads=1, **settings)  # type: ignore[arg-type]
+    spec = trained.classifier.pixels
+    assert spec.size == (8, 8)
+    assert spec.crop_fraction == 8 / 12
+    again = hubel.load(tmp_path / "run")
+    picture = np.zeros((12, 12, 3), np.uint8)
+    picture[2:10, 2:10] = 255  # just what the network is to see
+    assert bool((again.read(picture) == 1).all())
+    with pytest.raises(Mistake, match="margin=0"):
+        hubel.train(folder, network="linear", margin=4, resize="squash", recipe="fast")
 
 
 def test_a_network_of_ones_own(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def fitted(x: Tensor, target: Tensor, units: int, *, seed: int) -> tuple[float, 
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        loss = (network(x) - target).square().mean()
+        loss: Tensor = (network(x) - target).square().mean()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

@@ -19,7 +19,7 @@ from hubel.data.batches import Batches
 from hubel.data.decoding import load
 from hubel.data.samples import Arrays, Samples
 from hubel.data.sources import is_here, open_splits
-from hubel.model import Classifier
+from hubel.model import Classifier, evaluating
 from hubel.pixels import PixelSpec
 from hubel.training import losses, optimisers, schedule
 from hubel.training.loop import Epoch, LossFunction, Step, TrainingState, fit
@@ -199,8 +199,6 @@ def _errors(classifier: Classifier, data: Pictures, on_train: int) -> dict[str, 
 
 def answers(classifier: nn.Module, images: Tensor) -> Tensor:
     """The outputs for images uint8 (N, C, H, W), in evaluation mode; the mode is put back."""
-    from hubel.model import evaluating
-
     with evaluating(classifier):
         parts = [classifier(part) for part in pixels(images)]
     return torch.cat(parts)
@@ -208,8 +206,8 @@ def answers(classifier: nn.Module, images: Tensor) -> Tensor:
 
 def pixels(images: Tensor) -> Iterator[Tensor]:
     """uint8 (N, C, H, W) as float pixels in [0, 1], some at a time."""
-    for part in images.split(BATCH):
-        yield part.float() / 255
+    for start in range(0, len(images), BATCH):
+        yield images[start : start + BATCH].float() / 255
 
 
 def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor) -> float:

@@ -87,6 +87,7 @@ class Recipe(BaseModel):
 
     flip: bool | None = None  # mirror half of the pictures; None: where the data's labels allow
     crop: int = Field(0, ge=0, le=1024)  # pixels of random crop after padding by as many
+    margin: int = Field(0, ge=0, le=1024)  # pictures are so much larger, and cut at random
     rotate: float = Field(0.0, ge=0, le=180)  # degrees, either way
     scale: float = Field(0.0, ge=0, lt=1)  # relative, either way
     shift: float = Field(0.0, ge=0)  # pixels, either way
@@ -154,6 +155,10 @@ class Recipe(BaseModel):
             raise ValueError(
                 "Smoothing, class weights and mixed pictures are for the loss cross-entropy, not "
                 f"for {self.loss}"
+            )
+        if self.margin and (self.start is not None or self.resize != "crop"):
+            raise ValueError(
+                "margin is for trainings that begin from nothing, and for resize=crop: set margin=0"
             )
         if self.nesterov and not self.momentum and self.optimiser in ("sgd", "muon"):
             raise ValueError("Nesterov needs momentum above 0: set nesterov=false or momentum")

@@ -106,8 +106,9 @@ def prepare(
     for sentence in notices:
         watch.notice(sentence)
     parts = {}
-    for name in ("train", "validation"):
-        parts[name] = decode(getattr(splits, name), spec, name, workers=workers, watch=watch)
+    spec, larger = with_margin(spec, recipe.margin)
+    for name, seen in (("train", larger), ("validation", spec)):
+        parts[name] = decode(getattr(splits, name), seen, name, workers=workers, watch=watch)
         notices += skipped(parts[name], name)
     if start is None:
         mean, std = statistics(parts["train"].images)
@@ -116,6 +117,18 @@ def prepare(
     return Prepared(
         splits, parts["train"], parts["validation"], spec, flip, balanced, tuple(notices)
     )
+
+
+def with_margin(spec: PixelSpec, margin: int) -> tuple[PixelSpec, PixelSpec]:
+    """What a network sees, and the larger pictures that it is cut out of while training.
+
+    When it answers, it sees the middle of the same larger picture.
+    """
+    if margin == 0:
+        return spec, spec
+    height, width = (side + margin for side in spec.size)
+    share = min(spec.size) / min(height, width)
+    return replace(spec, crop_fraction=share), replace(spec, size=(height, width))
 
 
 def weighted(recipe: Recipe, train: Samples) -> tuple[bool, list[str]]:

@@ -113,6 +113,7 @@ def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches
         augment=augmentation(
             {name: float(getattr(recipe, name) or 0) for name in EFFECTS} | {"flip": prepared.flip},
             axes=principal(prepared.train.images) if recipe.lighting else None,
+            margin=recipe.margin,
         ),
         mix=mixing(
             mixup=recipe.mixup, cutmix=recipe.cutmix, classes=len(prepared.splits.train.classes)

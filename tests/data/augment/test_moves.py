@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from hubel.data.augment.drawing import Draw
-from hubel.data.augment.moves import crop, flip
+from hubel.data.augment.moves import crop, cut, flip
 
 
 def test_flip_against_the_obvious(draw: Callable[[int], Draw]) -> None:
@@ -27,3 +27,13 @@ def test_crop_against_the_obvious(draw: Callable[[int], Draw]) -> None:
         padded[:, 2:7, 2:9] = pixels[i]
         assert torch.equal(found[i], padded[:, top : top + 5, left : left + 7])
     assert len({tuple(found[i].flatten().tolist()) for i in range(30)}) == 30
+
+
+def test_cut_against_the_obvious(draw: Callable[[int], Draw]) -> None:
+    pixels = torch.rand(30, 3, 5, 7)
+    of = draw(30)
+    found = cut(pixels, of, by=2)
+    for i in range(30):
+        top, left = (int(of(s)[i] * 3) for s in ("crop down", "crop across"))
+        assert torch.equal(found[i], pixels[i, :, top : top + 3, left : left + 5])
+    assert torch.equal(cut(pixels, of, by=0), pixels)

@@ -123,20 +123,22 @@ EFFECTS: dict[str, Effect] = {
 
 
 def augmentation(
-    strengths: Mapping[str, float], *, axes: Tensor | None = None
+    strengths: Mapping[str, float], *, axes: Tensor | None = None, margin: int = 0
 ) -> Augmentation | None:
     """The effects of EFFECTS whose strength is above 0, in the table's order; None without any.
 
-    axes (C, C): the data's principal colours, which `lighting` needs (`colour.principal`).
+    margin: by how much the pictures are larger than the network sees them; so much is cut off
+    first, at random. axes (C, C): the data's principal colours, which `lighting` needs (`colour.principal`).
     The result is called with pixels float (N, C, H, W), the samples' indices, seed and epoch, and
     gives pixels in [0, 1].
     """
     effects = [(effect, strengths[name]) for name, effect in EFFECTS.items() if strengths.get(name)]
-    if not effects:
+    if not effects and not margin:
         return None
 
     def augment(pixels: Tensor, indices: NDArray[np.int64], seed: int, epoch: int) -> Tensor:
         draw = drawn(indices, seed, epoch)
+        pixels = moves.cut(pixels, draw, by=margin) if margin else pixels
         for kind, together in groupby(effects, key=lambda row: row[0].kind):
             pixels = _applied(kind, list(together), pixels, draw, axes)
         return pixels

@@ -18,9 +18,16 @@ def crop(pixels: Tensor, draw: Draw, *, pad: int) -> Tensor:
 
     As He et al. 2015, section 4.2, for CIFAR (pad 4): a shift by whole pixels.
     """
+    return cut(F.pad(pixels, (pad, pad, pad, pad)), draw, by=2 * pad)
+
+
+def cut(pixels: Tensor, draw: Draw, *, by: int) -> Tensor:
+    """Cut a picture out at random that is smaller by `by` pixels in height and width.
+
+    As Krizhevsky et al. 2012, section 4.1: 227 of 256 there.
+    """
     n, _, height, width = pixels.shape
-    padded = F.pad(pixels, (pad, pad, pad, pad))
-    top = (draw("crop down") * (2 * pad + 1)).long().to(pixels.device)
-    left = (draw("crop across") * (2 * pad + 1)).long().to(pixels.device)
-    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view: every cut there is
+    top = (draw("crop down") * (by + 1)).long().to(pixels.device)
+    left = (draw("crop across") * (by + 1)).long().to(pixels.device)
+    windows = pixels.unfold(2, height - by, 1).unfold(3, width - by, 1)  # a view: every cut
     return windows[torch.arange(n, device=pixels.device), :, top, left]
