@@ -22,6 +22,8 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "decoders": (("simplejpeg", "opencv-python-headless", "numpy"), ()),
     "kornia": (("torch>=2.13,<2.14", "kornia>=0.8"), ()),
     "lightning": (("torch>=2.13,<2.14", "lightning>=2.5"), ()),
+    # for its networks; imported from here into our own process, see sides/networks_pair.py
+    "torchvision": (("torch>=2.13,<2.14", "numpy", "pillow"), ("torchvision==0.28.0",)),
     # torchvision's wheels for the CPU build of torch are not on PyPI; sides/fastai_*.py declare the
     # two operators that the others miss
     "fastai": (

@@ -1,4 +1,4 @@
-"""Training steps of a small-image ResNet on random pictures of CIFAR's size: images a second."""
+"""Training steps of a ResNet on random pictures: images a second."""
 
 import json
 import sys
@@ -12,12 +12,14 @@ told = json.loads(sys.argv[1])
 device, batch = torch.device(told["device"]), told["batch"]
 dtype = {"bfloat16": torch.bfloat16, "float32": None}[told["precision"]]
 layout = torch.channels_last if told["channels_last"] else torch.contiguous_format
-network = catalogue.build(told["network"]).to(device, memory_format=layout)
+side, classes = told["side"], told["classes"]
+network = catalogue.build(told["network"], classes=classes, channels=3, size=(side, side))
+network = network.to(device, memory_format=layout)
 if told.get("compile"):
     network = torch.compile(network)
 optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-pixels = torch.rand(batch, 3, 32, 32, device=device).contiguous(memory_format=layout)
-labels = torch.randint(0, 10, (batch,), device=device)
+pixels = torch.rand(batch, 3, side, side, device=device).contiguous(memory_format=layout)
+labels = torch.randint(0, classes, (batch,), device=device)
 
 
 def step() -> None:

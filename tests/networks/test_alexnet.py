@@ -83,7 +83,7 @@ def test_dropout_stands_where_the_variant_has_it() -> None:
 
 
 def test_what_does_not_fit() -> None:
-    with pytest.raises(Mistake, match=r"pool2 would be given 2×3\. The smallest size is 67×67\."):
+    with pytest.raises(Mistake, match=r"pool2 would be given 2×3\. The smallest size is 67×67:"):
         alexnet("2012", size=(30, 40))
     alexnet("2012", size=(67, 67))
     with pytest.raises(Mistake, match="66×66"):

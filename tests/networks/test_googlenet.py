@@ -90,7 +90,7 @@ def test_the_variants_differ_where_they_say() -> None:
 
 
 def test_what_does_not_fit() -> None:
-    with pytest.raises(Mistake, match=r"aux1\.pool would be given 1×2\. .* 79×79\."):
+    with pytest.raises(Mistake, match=r"aux1\.pool would be given 1×2\. .* 79×79: set size=79"):
         googlenet("2014", size=(30, 40))
     with pytest.raises(Mistake, match="'2014'"):
         googlenet("2015")

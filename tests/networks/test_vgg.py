@@ -62,7 +62,7 @@ def test_batch_norm_is_behind_every_convolution() -> None:
 
 
 def test_what_does_not_fit() -> None:
-    with pytest.raises(Mistake, match=r"pool5 would be given 1×1\. The smallest size is 32×32\."):
+    with pytest.raises(Mistake, match=r"pool5 would be given 1×1\. The smallest size is 32×32:"):
         vgg("D", size=(16, 16))
     with pytest.raises(Mistake, match="'A-LRN'"):
         vgg("A-LNR")

@@ -28,7 +28,8 @@ def flattened(
             least = _smallest(trunk, channels)
             raise Mistake(
                 f"{name} does not fit pictures of {size[0]}×{size[1]}: its layer {layer} would be "
-                f"given {x.shape[2]}×{x.shape[3]}. The smallest size is {least}×{least}."
+                f"given {x.shape[2]}×{x.shape[3]}. The smallest size is {least}×{least}: "
+                f"set size={least} or more."
             ) from None
     return x.numel()
 

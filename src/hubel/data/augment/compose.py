@@ -128,7 +128,8 @@ def augmentation(
     """The effects of EFFECTS whose strength is above 0, in the table's order; None without any.
 
     margin: by how much the pictures are larger than the network sees them; so much is cut off
-    first, at random. axes (C, C): the data's principal colours, which `lighting` needs (`colour.principal`).
+    first, at random. axes (C, C): the data's principal colours, which `lighting` needs
+    (`colour.principal`).
     The result is called with pixels float (N, C, H, W), the samples' indices, seed and epoch, and
     gives pixels in [0, 1].
     """
