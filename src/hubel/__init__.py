@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from hubel.labs.run import run_lab as run_lab
     from hubel.mistakes import Failure as Failure
     from hubel.mistakes import Mistake as Mistake
     from hubel.model import Blueprint as Blueprint
@@ -39,6 +40,7 @@ _PLACES = {
     "load": "hubel.verbs.load",
     "predict": "hubel.verbs.predict",
     "restart": "hubel.verbs.restarts",
+    "run_lab": "hubel.labs.run",
     "train": "hubel.verbs.train",
 }
 

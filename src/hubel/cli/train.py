@@ -18,6 +18,7 @@ Examples:
   hubel train photos/ --from runs/2026-01-31-other-photos
   hubel train photos/ --network resnet20 --set size=64 --minutes 30
   hubel train digits --network linear --lr 0.1 --batch-size all
+  hubel train digits --network mlp --lr auto
   hubel train --resume runs/2026-01-31-digits-small
 """
 
@@ -49,7 +50,12 @@ def train(
     batch_size: Annotated[
         str | None, typer.Option(metavar="N|all", help="Pictures in a step; all: full batch.")
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="The peak learning rate.")] = None,
+    lr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE|auto", help="The peak learning rate; auto: what a range test proposes."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random draw.")] = None,
     validation: Annotated[
         float | None, typer.Option(help="Share of the training pictures held out.")

@@ -1,0 +1,160 @@
+"""Run a lab and keep what it showed: its pictures, and everything else as one JSON file."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import hubel
+from hubel import atomic, draws
+from hubel.findings import Claim, Drawing, Finding, Shown
+from hubel.labs import catalogue
+from hubel.labs.lab import Setting, Size
+from hubel.labs.lecture import CLAIMS, labs
+from hubel.mistakes import Failure, Mistake
+from hubel.verbs.watch import Watch
+
+FACTS = "numbers.json"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A lab that was run: what it showed, how long it took, and the folder that holds it."""
+
+    name: str
+    shown: Shown
+    seconds: float
+    folder: Path
+
+
+def run_lab(
+    name: str,
+    *,
+    size: Size = "usual",
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    watch: Watch | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Ran:
+    """Run the lab `name` and write its pictures (PNG) and numbers.json into a folder.
+
+    size: "quick", "usual" (under five minutes on two cores) or "full". out: the folder, replaced
+    once everything is there; the default is labs/<name>. options: the lab's own, by name. Torch's
+    generator is seeded inside and left as found. Raises Mistake for an unknown lab, for a folder
+    that holds something else, and as the lab does.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ran = run_lab("networks", size="quick", out=f"{folder}/networks")
+    >>> [finding.id for finding in ran.shown.findings]
+    ['L1', 'L2', 'L27', 'L28', 'L29', 'L30']
+    """
+    lab = catalogue.find(name)
+    folder = _place(Path(out) if out is not None else Path("labs") / name)
+    began = time.perf_counter()
+    with _seeded(draws.integer(seed, "lab", name)):
+        shown = lab(Setting(size, seed, watch or Watch()), **(options or {}))
+    seconds = time.perf_counter() - began
+    strange = {finding.id for finding in shown.findings} - {claim.id for claim in labs()[name]}
+    if strange:
+        raise RuntimeError(f"The lab {name} speaks of {sorted(strange)}, which are not its claims.")
+    facts = {
+        "lab": name,
+        "size": size,
+        "seed": seed,
+        "options": dict(options or {}),
+        "hubel": hubel.__version__,
+        "torch": torch.__version__,
+        "seconds": round(seconds, 1),
+        "findings": [_told(finding) for finding in shown.findings],
+        "drawings": {drawing.name: drawing.caption for drawing in shown.drawings},
+        "lines": list(shown.lines),
+        "numbers": shown.numbers,
+    }
+    text = json.dumps(plain(facts), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    files = {f"{drawing.name}.png": drawing.png for drawing in shown.drawings}
+    atomic.write_folder(folder, files | {FACTS: text.encode()})
+    return Ran(name, shown, seconds, folder)
+
+
+def kept(name: str, folder: Path, *, size: Size, seed: int) -> Ran | None:
+    """What an earlier run of the same lab left in the folder; None if another or none did."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        told = [facts[key] for key in ("lab", "size", "seed", "options", "hubel", "torch")]
+        if told != [name, size, seed, {}, hubel.__version__, torch.__version__]:
+            return None
+        findings = tuple(
+            Finding(row["id"], row["measured"], row["holds"], row["n"], row["spread"])
+            for row in facts["findings"]
+        )
+        drawings = tuple(
+            Drawing(name, (folder / f"{name}.png").read_bytes(), caption)
+            for name, caption in facts["drawings"].items()
+        )
+        shown = Shown(findings, drawings, facts["numbers"], tuple(facts["lines"]))
+        return Ran(name, shown, float(facts["seconds"]), folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def claim(id_: str) -> Claim:
+    """The row of the lecture with that id."""
+    return next(row for row in CLAIMS if row.id == id_)
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it: numbers that are not finite as None, arrays and tensors as lists.
+
+    >>> plain({"a": (1, float("nan")), 2: torch.tensor([0.5])})
+    {'a': [1, None], '2': [0.5]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    row = claim(finding.id)
+    told = asdict(finding) | {"verdict": finding.verdict, "claim": row.text}
+    return told | ({"erratum": row.erratum} if row.erratum else {})
+
+
+def _place(folder: Path) -> Path:
+    """The folder, if it is new or a lab's. Raises Mistake for one that holds something else."""
+    folder = folder.absolute()
+    if folder.is_file():
+        raise Mistake(f"{folder} is a file: name a folder for what the lab shows.")
+    try:
+        taken = folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file()
+    except OSError as wrong:
+        raise Failure(f"{folder} cannot be looked into: {wrong.strerror}.") from None
+    if taken:
+        raise Mistake(f"{folder} holds something that is no lab's: give another folder with --out.")
+    return folder
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's generator seeded inside; it and the number of threads are put back after."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
