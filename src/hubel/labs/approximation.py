@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hubel import draws
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
 
 
 def approximation(setting: Setting) -> Shown:
@@ -44,8 +44,8 @@ def approximation(setting: Setting) -> Shown:
             Drawing(
                 "approximation",
                 _picture(x, target, drawn, dict(zip(numbers, best, strict=True))),
-                "Left: a function, and what a few hidden units make of it. Right: the error against "
-                "the number of units, the best of the starts.",
+                "Left: a function, and what a few hidden units make of it. Right: the error "
+                "against the number of units, the best of the starts.",
             ),
         ),
         numbers={"errors": {str(units): found for units, found in errors.items()}} | spirals,
@@ -101,6 +101,7 @@ def _picture(
         left.set_ylim(-1.3, 2.3)
         left.legend(frameon=False, fontsize=8.5, loc="upper left", ncols=2)
         right.loglog(list(errors), list(errors.values()), "o-", color=ACCENT)
+        plain_logs(right)
         right.set_xscale("log", base=2)
         right.set_xticks(list(errors), list(map(str, errors)))
         right.set(xlabel="hidden units", ylabel="root mean square error")

@@ -155,7 +155,7 @@ def _picture(data: Pictures, steps: dict[str, list[float]], one: Neuron) -> byte
     sums, wanted, weights = one.sums, one.wanted, one.weights
     with style():
         figure, axes = panels(1, 5, width=190, height=210)
-        axes[0].imshow(data.test[0, 0], cmap="gray")
+        axes[0].imshow(data.test[0, 0].numpy(), cmap="gray")
         axes[0].set_title("x", size=10)
         axes[1].barh(range(len(steps["hidden"])), steps["hidden"], color=INK)
         axes[1].set_title("hidden z", size=10)
@@ -166,7 +166,7 @@ def _picture(data: Pictures, steps: dict[str, list[float]], one: Neuron) -> byte
         axes[2].invert_yaxis()
         axes[2].set_title("probabilities", size=10)
         limit = float(weights.abs().max())
-        axes[3].imshow(weights, cmap="gray", vmin=-limit, vmax=limit)
+        axes[3].imshow(weights.numpy(), cmap="gray", vmin=-limit, vmax=limit)
         axes[3].set_title("a neuron's weights", size=10)
         for hidden in (axes[0], axes[3]):
             hidden.set_axis_off()

@@ -11,7 +11,7 @@ from hubel import draws
 from hubel.basics.gradients import gradient_check, numerical_gradient
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
 from hubel.verbs import machine
 
 # The lecture gives W, h and the losses, but not the picture. This is a hinge loss of one that has
@@ -160,8 +160,6 @@ def _apart(a: Tensor, b: Tensor) -> float:
 
 
 def _chart(times: dict[int, tuple[float, ...]], steps: dict[str, list[float]]) -> Drawing:
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
     with style():
         figure, (left, right) = panels(1, 2, width=330, height=240)
         numeric, analytic, _ = zip(*times.values(), strict=True)
@@ -174,10 +172,8 @@ def _chart(times: dict[int, tuple[float, ...]], steps: dict[str, list[float]]) -
             right.loglog(STEPS, errors, ":" if "32" in name else "-", color=colour, label=name)
         right.set(xlabel="h", ylabel="error, relative", ylim=(1e-14, 1e3))
         right.legend(frameon=False, fontsize=8.5, loc="lower left")
-        for axis in (left.xaxis, left.yaxis, right.xaxis, right.yaxis):
-            axis.set_major_locator(LogLocator(100 if axis.axes is right else 10))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_locator(LogLocator(subs=()))
+        plain_logs(left)
+        plain_logs(right, decades=2)
         return Drawing(
             "gradients",
             png(figure),

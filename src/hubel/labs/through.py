@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from hubel.labs.lab import Drawing, Setting, Shown
 from hubel.labs.learning import grey_pictures, learn
-from hubel.mistakes import Mistake
+from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier
-from hubel.networks import catalogue
+from hubel.networks import catalogue, weights
 from hubel.report.drawing import INK, panels, png, style
 from hubel.verbs.load import load
 
@@ -114,9 +114,12 @@ def _opened(
     setting: Setting, name: str, image: str | os.PathLike[str] | None
 ) -> tuple[Classifier, Tensor, int, str]:
     """The classifier, a picture (C, H, W), the class the loss is of, and what all that is."""
-    told = f"{name} as it was saved"
+    told = f"{name} as it is"
     own: tuple[Tensor, int] | None = None
-    if name in catalogue.CATALOGUE and not Path(name).exists():
+    here = Path(name).exists() or name in weights.PUBLISHED
+    if not here and name not in catalogue.CATALOGUE:
+        raise unknown("network, run or model folder", name, catalogue.CATALOGUE)
+    if not here:
         entry = catalogue.entry(name)
         side = entry.size[0] if entry.size else None
         data = grey_pictures(setting.pick(300, 4000, 20000), 20, seed=setting.seed, side=side)
@@ -159,16 +162,18 @@ def _picture(picture: Tensor, found: list[Layer]) -> bytes:
         figure, axes = panels(2 * bands, columns, width=118, height=124)
         for one in axes:
             one.set_axis_off()
-        axes[0].imshow(_colours(picture), cmap="gray", vmin=0, vmax=1)
+        axes[0].imshow(_colours(picture).numpy(), cmap="gray", vmin=0, vmax=1)
         axes[0].set_title("picture", size=9, color=INK)
         for i, layer in enumerate(shown, 1):
             place = 2 * columns * (i // columns) + i % columns
             above, below = axes[place], axes[place + columns]
             output, gradient = _strongest(layer)
-            above.imshow(output, cmap="gray", interpolation="nearest")
+            above.imshow(output.numpy(), cmap="gray", interpolation="nearest")
             above.set_title(f"{layer.name}\n{_sides(layer.output)}", size=9, color=INK)
             limit = float(gradient.abs().max()) or 1.0
-            below.imshow(gradient, cmap="gray", vmin=-limit, vmax=limit, interpolation="nearest")
+            below.imshow(
+                gradient.numpy(), cmap="gray", vmin=-limit, vmax=limit, interpolation="nearest"
+            )
             below.set_title(f"gradient ±{limit:.1g}", size=9, color=INK)
         return png(figure)
 

@@ -81,6 +81,20 @@ def panels(
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(rows * columns)]
 
 
+def plain_logs(axes: "Axes", *, decades: int = 1) -> None:
+    """Plain numbers at the ticks of logarithmic axes, every so many decades, and no minor ones.
+
+    matplotlib's own are formulas, which are not read here (see `_STYLE`).
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(10.0**decades))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_locator(LogLocator(subs=()))
+
+
 def svg(figure: "Figure") -> bytes:
     """The figure as SVG, without prolog, metadata or links, to stand in a page or in a file.
 
