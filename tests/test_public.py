@@ -10,7 +10,7 @@ import hubel
 SURFACE = [
     *("Blueprint", "Classifier", "Failure", "Mistake", "Model", "PixelSpec", "Recipe"),
     *("__version__", "calibrate", "evaluate", "inspect", "load", "predict"),
-    *("restart", "run_lab", "train"),
+    *("restart", "run_lab", "summary", "train"),
 ]
 
 

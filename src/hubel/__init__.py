@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hubel.verbs.load import load as load
     from hubel.verbs.predict import predict as predict
     from hubel.verbs.restarts import restart as restart
+    from hubel.verbs.summary import summary as summary
     from hubel.verbs.train import train as train
 
 # public name → the module that defines it
@@ -41,6 +42,7 @@ _PLACES = {
     "predict": "hubel.verbs.predict",
     "restart": "hubel.verbs.restarts",
     "run_lab": "hubel.labs.run",
+    "summary": "hubel.verbs.summary",
     "train": "hubel.verbs.train",
 }
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubel.basics.expression import Apply, Expression, Name, Number, names, parse
+from hubel.basics.expression import Apply, Expression, Name, Number, names, parse, parts
 from hubel.mistakes import Mistake
 
 
@@ -59,6 +59,25 @@ def test_as_python_reads_it(text: str) -> None:
 def test_names_in_their_order() -> None:
     assert names(parse("(w1 * x + b) * w1 + _y2")) == ["w1", "x", "b", "_y2"]
     assert parse("x") == Name("x")
+    assert names(parse("x+" * 999 + "x")) == ["x"]  # a tree as deep as it has terms
+
+
+def test_every_part_stands_behind_its_arguments() -> None:
+    tree = parse("max(x, 2) * x")
+    seen: list[Expression] = []
+    for part in parts(tree):
+        assert not isinstance(part, Apply) or all(each in seen for each in part.arguments)
+        seen.append(part)
+    assert len(seen) == 5
+    assert seen[-1] is tree
+
+
+def test_a_negative_number_is_a_number() -> None:
+    assert parse("-2") == parse("−2") == Number(-2.0, "−2")
+    assert parse("x ^ -2") == Apply("power", (Name("x"), Number(-2.0, "−2")))
+    assert parse("-2 ^ 2") == Apply(
+        "negate", (Apply("power", (Number(2.0, "2"), Number(2.0, "2"))),)
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,12 +96,16 @@ def test_names_in_their_order() -> None:
         ("lambda: 1", "':' at position 7"),
         ("x = 3", "'=' at position 3"),
         ("sinn(x)", "Did you mean 'sin'"),
-        ("max(x)", r"max takes 2 number\(s\), not 1"),
-        ("exp(1, 2)", r"exp takes 1 number\(s\), not 2"),
+        ("max(x)", r"max takes 2 numbers, not 1\."),
+        ("exp(1, 2)", r"exp takes 1 number, not 2\."),
+        ("exp + 1", r"exp is a function: write exp\(…\)"),
+        ("sin x", r"sin is a function: write sin\(…\)"),
+        ("1e999 * x", "1e999 is too large"),
         ("(" * 500 + "x" + ")" * 500, "100 levels"),
         ("-" * 500 + "x", "100 levels"),
         ("2^" * 500 + "x", "100 levels"),
         ("x+" * 5000 + "x", "2000 letters"),
+        ("(" * 10000 + "x" + ")" * 10000, "2000 letters"),
     ],
 )
 def test_what_is_not_arithmetic(text: str, said: str) -> None:

@@ -3,78 +3,28 @@
 import hashlib
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hubel.data import download, sources
+from hubel import fetch
+from hubel.data import sources
 from hubel.data.download import get, get_dataset, unpack
 from hubel.data.sources import Remote
 from hubel.mistakes import Failure, Mistake
 from tests.data.test_formats import write_idx
+from tests.loopback import Server, serving
 
 CONTENT = bytes(range(256)) * 4000
 MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
-class Server:
-    """What the server serves, how it behaves, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {"/file": CONTENT}
-        self.behaviour = "good"
-        self.ranges: list[str | None] = []
-        self.url = ""
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    state = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None: ...
-
-        def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            state.ranges.append(asked)
-            if self.path not in state.files:
-                self.send_error(404)
-                return
-            if state.behaviour == "redirect":
-                self.send_response(302)
-                self.send_header("Location", "file:///etc/hostname")
-                self.end_headers()
-                return
-            content = state.files[self.path]
-            start = int(asked[6:-1]) if asked and state.behaviour != "no ranges" else 0
-            if start >= len(content):
-                self.send_error(416)
-                return
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(content) - start))
-            self.end_headers()
-            if state.behaviour == "stops":
-                content = content[: start + 300_000]
-            if state.behaviour == "stalls":
-                self.wfile.write(content[start : start + 1000])
-                release.wait(5)
-                return
-            self.wfile.write(content[start:])
-
-    release = threading.Event()
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.02,))
-    thread.start()
-    state.url = f"http://127.0.0.1:{httpd.server_address[1]}"
-    yield state
-    release.set()
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with serving() as state:
+        state.files["/file"] = CONTENT
+        yield state
 
 
 def test_a_good_server(server: Server, tmp_path: Path) -> None:
@@ -118,7 +68,7 @@ def test_a_wrong_hash_is_thrown_away(server: Server, tmp_path: Path) -> None:
 def test_a_server_that_stalls(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
     server.behaviour = "stalls"
     with pytest.raises(Failure, match="timed out"):
         get(f"{server.url}/file", tmp_path / "file", md5=MD5)
@@ -135,6 +85,22 @@ def test_not_found_offline_and_other_schemes(server: Server, tmp_path: Path) -> 
     with pytest.raises(Failure, match="not allowed"):
         get(f"{server.url}/file", tmp_path / "file", md5=MD5)
     assert not (tmp_path / "file").exists()
+
+
+def test_a_hash_may_be_known_by_its_beginning(server: Server, tmp_path: Path) -> None:
+    sha = hashlib.sha256(CONTENT).hexdigest()
+    path = fetch.get(f"{server.url}/file", tmp_path / "file", digest=sha[:8])
+    fetch.get(f"{server.url}/file", path, digest=sha)
+    assert len(server.ranges) == 1
+    with pytest.raises(Failure, match=f"SHA-256 begins {sha[:8]}, expected 00000000"):
+        fetch.get(f"{server.url}/file", path, digest="00000000")
+    assert path.read_bytes() == CONTENT  # what was there before is untouched
+
+
+def test_a_length_that_is_no_number_is_not_believed(server: Server, tmp_path: Path) -> None:
+    server.behaviour = "odd length"
+    get(f"{server.url}/file", tmp_path / "file", md5=MD5)
+    assert (tmp_path / "file").read_bytes() == CONTENT
 
 
 def archive(path: Path, members: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> Path:

@@ -7,12 +7,14 @@ import torch
 from PIL import Image
 from torch import nn
 
+import hubel
 from hubel.labs.backprop import backprop
 from hubel.labs.lab import Setting
 from hubel.labs.through import layers
 from hubel.mistakes import Mistake
 from hubel.model import Classifier
 from hubel.pixels import PixelSpec
+from hubel.report import graph as drawn
 from tests.conftest import Command
 
 QUICK = Setting("quick")
@@ -31,6 +33,28 @@ def test_an_expression_of_ones_own() -> None:
     shown = backprop(QUICK, expression="relu(w * x) ^ 2", values=["w=3", "x = 2"])
     assert shown.numbers["w"] == {"value": 3.0, "gradient": 24.0}
     assert [drawing.name for drawing in shown.drawings] == ["graph", "steps"]
+    assert "a frame each step" in shown.drawings[1].caption
+
+
+def test_a_long_computation_says_which_frames_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn, "MOST_FRAMES", 3)
+    shown = backprop(QUICK, expression="+".join(["x"] * 10), values=["x=1"])
+    assert len(shown.lines) == 1 + 9 + 1 + 8 + 10
+    assert "the last 3 of 29 steps" in shown.drawings[1].caption
+
+
+@pytest.mark.parametrize("text", ["2", "1 / 2", "x", "x - -2"])
+def test_numbers_get_no_box_but_a_picture_is_made(text: str) -> None:
+    values = ["x=1"] if "x" in text else []
+    assert all(drawing.png for drawing in backprop(QUICK, expression=text, values=values).drawings)
+
+
+def test_the_update_is_shown_and_checked_where_it_is_asked_for() -> None:
+    shown = backprop(QUICK, network="mlp")
+    assert [drawing.name for drawing in shown.drawings] == ["update"]
+    assert any("torch's SGD: differs by at most" in line for line in shown.lines)
+    assert max(shown.numbers["differences"].values()) == shown.numbers["largest difference"]
+    assert sum(shown.numbers["output errors"]) == pytest.approx(0, abs=1e-12)  # p and y sum to 1
 
 
 @pytest.mark.parametrize(
@@ -64,24 +88,70 @@ class Odd(nn.Module):
         return scores
 
 
+def _difference(classifier: Classifier, picture: torch.Tensor, h: float = 1e-3) -> float:
+    """The loss's slope along the pixel at (1, 2)."""
+    losses = []
+    for step in (h, -h):
+        moved = picture.clone()
+        moved[0, 1, 2] += step
+        with torch.no_grad():
+            losses.append(nn.functional.cross_entropy(classifier(moved[None]), torch.tensor([1])))
+    return float(losses[0] - losses[1]) / (2 * h)
+
+
 def test_layers_against_gradients_written_out() -> None:
     torch.manual_seed(0)
     network = Odd()
     classifier = Classifier(network, classes=("a", "b", "c"), pixels=PixelSpec((4, 4), 1)).train()
     picture = torch.rand(1, 4, 4)
     found = layers(classifier, picture, 1)
-    assert [layer.name for layer in found] == ["conv", "relu", "relu", "head"]
+    assert [layer.name for layer in found] == ["picture", "conv", "relu", "relu", "head"]
     scores = found[-1].output
     expected = scores.softmax(0) - torch.tensor([0.0, 1.0, 0.0])
     assert torch.allclose(found[-1].gradient, expected, atol=1e-6)
     back = (expected @ network.head.weight).view(2, 4, 4)
-    assert torch.allclose(found[2].gradient, back, atol=1e-6)
+    assert torch.allclose(found[3].gradient, back, atol=1e-6)
+    assert torch.equal(found[0].output, picture)
+    numeric = _difference(classifier, picture)
+    assert float(found[0].gradient[0, 1, 2]) == pytest.approx(numeric, rel=0.02, abs=1e-4)
     assert network.training  # as it was found
     assert not any(module._forward_hooks for module in network.modules())
     assert all(p.grad is None for p in network.parameters())
     with pytest.raises(RuntimeError):
         layers(classifier, torch.rand(1, 5, 5), 1)
     assert not any(module._forward_hooks for module in network.modules())
+
+
+class Strange(nn.Module):
+    """A layer that gives two tensors, one whose answer nobody uses, and frozen weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.unused, self.head = nn.LSTM(4, 5), nn.Linear(4, 2), nn.Linear(5, 3)
+        self.requires_grad_(False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.unused(x)
+        rows, _ = self.lstm(x[:, 0].transpose(0, 1))
+        scores: torch.Tensor = self.head(rows[-1])
+        return scores
+
+
+def test_layers_of_frozen_and_strange_networks() -> None:
+    classifier = Classifier(Strange(), classes=("a", "b", "c"), pixels=PixelSpec((4, 4), 1)).eval()
+    found = layers(classifier, torch.rand(1, 4, 4), 0)
+    assert [layer.name for layer in found] == ["picture", "head"]
+    assert float(found[0].gradient.abs().sum()) > 0
+    assert not any(p.requires_grad for p in classifier.network.parameters())
+
+
+def test_a_run_shows_its_own_test_picture(tmp_path: Path) -> None:
+    run = hubel.train("digits", network="linear", epochs=1, out=tmp_path / "run").run
+    shown = backprop(QUICK, network=str(run))
+    assert "as it is; a test picture" in shown.lines[0]
+    assert shown.numbers["picture"]["shape"] == [1, 8, 8]
+    with pytest.raises(Mistake, match="needs a picture"):
+        backprop(QUICK, network=str(Path(run) / "model"))
 
 
 def test_a_network_on_a_picture(

@@ -1,9 +1,11 @@
 """The table of claims: every one of the lecture's has an entry, and every lab it names is there."""
 
+import inspect
 from importlib.util import find_spec
 
 import pytest
 
+from hubel.findings import Claim
 from hubel.labs import catalogue
 from hubel.labs.lecture import CLAIMS, labs
 from hubel.mistakes import Mistake
@@ -14,12 +16,16 @@ def test_every_claim_has_an_entry_in_the_lectures_order() -> None:
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
-def test_an_entry_has_a_lab_or_says_what_will_show_it(claim: object) -> None:
-    lab, later = getattr(claim, "lab"), getattr(claim, "later")  # noqa: B009
-    assert (lab is None) == bool(later)
-    if lab is not None:
-        assert find_spec(f"hubel.labs.{lab.replace('-', '_')}") is not None
-        assert callable(catalogue.find(lab))
+def test_an_entry_has_a_lab_or_says_what_will_show_it(claim: Claim) -> None:
+    assert claim.text
+    if claim.lab is None:
+        assert claim.later.startswith("hubel lab ")
+        assert find_spec(f"hubel.labs.{claim.later.split()[-1].replace('-', '_')}") is None
+    else:
+        assert not claim.later
+        assert find_spec(f"hubel.labs.{claim.lab.replace('-', '_')}") is not None
+        lab = catalogue.find(claim.lab)
+        assert next(iter(inspect.signature(lab).parameters)) == "setting"
 
 
 def test_a_lab_that_is_not_there() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 from hubel.findings import Claim, Drawing, Finding, Shown
 from hubel.labs import catalogue, page, run
 from hubel.labs.lab import Setting
+from hubel.labs.lecture import CLAIMS
 from hubel.mistakes import Failure, Mistake
 from tests.conftest import Heard
 
@@ -85,6 +87,10 @@ def test_nothing_of_others_is_overwritten_and_nothing_is_half_written(
         run.run_lab("one", out=tmp_path / "mine")
     with pytest.raises(Mistake, match="is a file"):
         run.run_lab("one", out=tmp_path / "mine" / "thesis.txt")
+    (tmp_path / "mine" / "thesis.txt").rename(tmp_path / "thesis.txt")
+    (tmp_path / "mine" / "numbers.json").write_text('{"winning": [3, 14, 15]}')
+    with pytest.raises(Mistake, match="no lab's"):
+        run.run_lab("one", out=tmp_path / "mine")
     assert told["one"] == 0  # before a long lab is run in vain
     told["broken"] = 1
     with pytest.raises(Failure):
@@ -92,13 +98,66 @@ def test_nothing_of_others_is_overwritten_and_nothing_is_half_written(
     assert not (tmp_path / "two").exists()
 
 
-def test_a_finding_of_another_lab_is_a_bug(
-    told: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_lecture_is_not_overwritten_by_a_lab(told: dict[str, int], tmp_path: Path) -> None:
+    run.run_lab("one", size="quick", out=tmp_path / "all")
+    page.run_all(size="quick", out=tmp_path / "all")  # beside that lab's files
+    with pytest.raises(Mistake, match="no lab's"):
+        run.run_lab("one", size="quick", out=tmp_path / "all")
+
+
+@pytest.mark.parametrize("wrong", [KeyboardInterrupt, Failure])
+def test_what_stood_there_stands_until_all_is_there(
+    told: dict[str, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: type[BaseException],
 ) -> None:
-    made = Shown((Finding("L2", "", True, ""),))
-    monkeypatch.setattr(catalogue, "find", lambda name: lambda setting: made)
-    with pytest.raises(RuntimeError, match="L2"):
+    ran = run.run_lab("one", size="quick", out=tmp_path / "one")
+    before = {path.name: path.read_bytes() for path in ran.folder.iterdir()}
+
+    def stopped(setting: Setting) -> Shown:
+        torch.rand(3)
+        torch.set_num_threads(1)
+        raise wrong
+
+    monkeypatch.setattr(catalogue, "find", lambda name: stopped)
+    state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    with pytest.raises(wrong):
+        run.run_lab("one", size="quick", out=tmp_path / "one")
+    assert {path.name: path.read_bytes() for path in ran.folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"size": "fulll"}, "Did you mean 'full'"),
+        ({"options": {"factr": 1}}, "Did you mean 'factor'"),
+    ],
+)
+def test_what_a_lab_does_not_have(
+    told: dict[str, int], tmp_path: Path, words: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Mistake, match=said):
+        run.run_lab("one", out=tmp_path / "one", **words)
+    with pytest.raises(Mistake, match="no options of its own"):
+        run.run_lab("two", out=tmp_path / "two", options={"factor": 1})
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ids", [("L1", "L2", "L3"), ("L1",), ("L1", "L3", "L3"), ()])
+def test_findings_that_are_not_the_labs_are_a_bug(
+    told: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: tuple[str, ...]
+) -> None:
+    made = Shown(tuple(Finding(id_, "", True, "") for id_ in ids))
+    monkeypatch.setattr(catalogue, "find", lambda name: lambda setting, factor=1: made)
+    with pytest.raises(RuntimeError, match=r"claims are \['L1', 'L3'\]"):
         run.run_lab("one", out=tmp_path / "one")
+    assert not any(tmp_path.iterdir())
+    if set(ids) <= {"L1", "L3"} and len(set(ids)) == len(ids):
+        run.run_lab("one", out=tmp_path / "one", options={"factor": 2})  # some are enough
 
 
 def test_a_lecture_goes_on_where_it_stopped(told: dict[str, int], tmp_path: Path) -> None:
@@ -106,34 +165,73 @@ def test_a_lecture_goes_on_where_it_stopped(told: dict[str, int], tmp_path: Path
     heard = Heard()
     lecture = page.run_all(size="quick", out=tmp_path, watch=heard)
     assert lecture.failed == {"two": "The data are not here."}
-    assert heard.notices == ["The lab two failed: The data are not here."]
+    assert [notice.partition(":")[0] for notice in heard.notices] == ["1 of 2", "2 of 2"]
+    assert heard.notices[1] == "2 of 2: two failed: The data are not here."
+    assert [entry.verdict for entry in lecture.entries] == [
+        *("holds", "could not be measured", "does not hold here", "later work")
+    ]
     told["broken"] = 0
-    lecture = page.run_all(size="quick", out=tmp_path)
+    heard = Heard()
+    lecture = page.run_all(size="quick", out=tmp_path, watch=heard)
     assert not lecture.failed
+    assert ["as measured before" in notice for notice in heard.notices] == [True, False]
     assert told == {"one": 1, "two": 2, "broken": 0}  # "one" was taken over
     page.run_all(size="quick", seed=1, out=tmp_path)
     assert told["one"] == 2  # another seed
     page.run_all(size="quick", seed=1, out=tmp_path, fresh=True)
     assert told["one"] == 3
-    (tmp_path / "one" / "numbers.json").write_text("{")
+    (tmp_path / "one" / "dot.png").unlink()
     assert page.run_all(size="quick", seed=1, out=tmp_path).page.is_file()
     assert told["one"] == 4  # what is damaged is not taken over
+    run.run_lab("one", size="quick", seed=1, out=tmp_path / "one", options={"factor": 2})
+    page.run_all(size="quick", seed=1, out=tmp_path)
+    assert told["one"] == 6  # nor what was measured with options
 
 
-def test_the_page_has_every_claim_its_verdict_and_its_picture_once(
-    told: dict[str, int], tmp_path: Path
+def test_an_interrupted_lecture_keeps_what_it_has(
+    told: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = page.run_all(size="quick", out=tmp_path).page.read_text(encoding="utf-8")
-    for id_, verdict in (
-        ("L1", "holds"),
-        ("L2", "cannot be shown without data that must be fetched"),
-        ("L3", "does not hold here"),
-        ("L4", "later work"),
-    ):
-        entry = text.partition(f'<section id="{id_}"')[2].partition("</section>")[0]
-        assert verdict in entry
+    made = catalogue.find("one")
+
+    def stopped(setting: Setting) -> Shown:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(catalogue, "find", {"one": made, "two": stopped}.__getitem__)
+    heard = Heard()
+    with pytest.raises(KeyboardInterrupt):
+        page.run_all(size="quick", out=tmp_path, watch=heard)
+    assert heard.notices[-1] == f"1 of 2 labs are kept in {tmp_path}; the same call goes on."
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    ran = run.kept("one", tmp_path / "one", size="quick", seed=0)
+    assert ran is not None
+    again = run.run_lab("one", size="quick", out=tmp_path / "again")
+    assert ran.shown.findings == again.shown.findings
+    assert ran.shown.drawings == again.shown.drawings
+    assert ran.shown.lines == again.shown.lines
+
+
+def test_pictures_stand_with_the_first_claim_of_a_lab(told: dict[str, int], tmp_path: Path) -> None:
+    lecture = page.run_all(size="quick", out=tmp_path)
+    one, two, three, four = lecture.entries
+    assert [drawing.name for drawing in one.drawings] == ["dot"]
+    assert one.lines == ("A line.",)
+    assert (three.drawings, three.lines, three.pictured_at) == ((), (), "L1")
+    assert (two.drawings, two.pictured_at) == ((), "")
+    assert four.finding is None
+    text = lecture.page.read_text(encoding="utf-8")
     assert text.count("data:image/png;base64,") == 1
-    assert 'see <a href="#L1">' in text
     assert "hubel lab four" in text
-    assert "An erratum." in text
-    assert "<script" not in text
+
+
+def test_a_claim_that_sums_others_up(
+    told: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "SUMS", {"L4": ("L1", "L3")})
+    entry = page.run_all(size="quick", out=tmp_path).entries[3]
+    assert [part.claim.id for part in entry.parts] == ["L1", "L3"]
+    assert entry.verdict == "does not hold here"
+
+
+def test_every_sum_is_of_claims() -> None:
+    ids = {row.id for row in CLAIMS}
+    assert all({id_, *parts} <= ids for id_, parts in page.SUMS.items())

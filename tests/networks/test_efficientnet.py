@@ -121,8 +121,8 @@ def test_only_the_published_file_is_opened(tmp_path: Path) -> None:
         weights.load("efficientnet-lite0", tmp_path / "weights.pth")
     with pytest.raises(Failure, match="cannot be read"):
         weights.load("efficientnet-lite0", tmp_path / "none.pth")
-    with pytest.raises(Mistake, match="resnet50"):
-        weights.load("resnet50")
+    with pytest.raises(Mistake, match="resnet20"):
+        weights.load("resnet20")
 
 
 def test_it_saves_and_loads_like_any_classifier(

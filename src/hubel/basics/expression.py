@@ -7,6 +7,7 @@
 A sign binds more loosely than a power and more tightly than a product: −x^2 is −(x^2).
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,15 +80,22 @@ def parse(text: str) -> Expression:
 
 def names(tree: Expression) -> list[str]:
     """The names in it, in the order in which they first stand."""
-    return list(dict.fromkeys(_names(tree)))
+    return list(dict.fromkeys(part.name for part in parts(tree) if isinstance(part, Name)))
 
 
-def _names(tree: Expression) -> Iterator[str]:
-    if isinstance(tree, Name):
-        yield tree.name
-    elif isinstance(tree, Apply):
-        for argument in tree.arguments:
-            yield from _names(argument)
+def parts(tree: Expression) -> Iterator[Expression]:
+    """Every part of it, each after its arguments; the whole comes last.
+
+    Without recursion: a long sum is a tree as deep as it has terms.
+    """
+    waiting = [(tree, False)]
+    while waiting:
+        part, ready = waiting.pop()
+        if ready or not isinstance(part, Apply):
+            yield part
+        else:
+            waiting.append((part, True))
+            waiting += [(argument, False) for argument in reversed(part.arguments)]
 
 
 class _Parser:
@@ -121,7 +129,10 @@ class _Parser:
             raise Mistake(f"An expression is at most {MOST_DEPTH} levels deep; this one is deeper.")
         if self.now.text == "-":
             self.take()
-            return Apply("negate", (self.signed(depth + 1),))
+            inner = self.signed(depth + 1)
+            if isinstance(inner, Number) and inner.value > 0:  # −2 is a number like another
+                return Number(-inner.value, f"−{inner.text}")
+            return Apply("negate", (inner,))
         if self.now.text == "+":
             self.take()
             return self.signed(depth + 1)
@@ -138,16 +149,28 @@ class _Parser:
         token = self.now
         if token.kind == "number":
             self.take()
-            return Number(float(token.text), token.text)
+            return self.number(token)
         if token.kind == "name":
             self.take()
-            return self.call(token, depth) if self.now.text == "(" else Name(token.text)
+            if self.now.text == "(":
+                return self.call(token, depth)
+            if token.text in FUNCTIONS:
+                raise Mistake(
+                    f"{token.text} is a function: write {token.text}(…), not the bare word."
+                )
+            return Name(token.text)
         if token.text == "(":
             self.take()
             inner = self.sum(depth + 1)
             self.close()
             return inner
         raise self.wrong('a number, a name or "("')
+
+    def number(self, token: _Token) -> Number:
+        value = float(token.text)
+        if not math.isfinite(value):
+            raise Mistake(f"{token.text} is too large: numbers go up to about 1.8e308.")
+        return Number(value, token.text)
 
     def call(self, token: _Token, depth: int) -> Expression:
         if token.text not in FUNCTIONS:
@@ -159,9 +182,8 @@ class _Parser:
             arguments.append(self.sum(depth + 1))
         self.close()
         if len(arguments) != FUNCTIONS[token.text]:
-            raise Mistake(
-                f"{token.text} takes {FUNCTIONS[token.text]} number(s), not {len(arguments)}."
-            )
+            wanted = ("1 number", "2 numbers")[FUNCTIONS[token.text] - 1]
+            raise Mistake(f"{token.text} takes {wanted}, not {len(arguments)}.")
         return Apply(token.text, tuple(arguments))
 
     def close(self) -> None:

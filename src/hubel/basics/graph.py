@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from hubel.basics.expression import Expression, Name, Number, names
+from hubel.basics.expression import Apply, Expression, Number, names, parts
 from hubel.mistakes import Mistake, unknown
 
 MOST_NODES = 400
@@ -34,12 +34,13 @@ def _power_slopes(a: float, b: float) -> tuple[float, float]:
     return b * a ** (b - 1) if b else 0.0, along
 
 
-# At their kinks relu, abs, max and min have the slope of the left side, as torch has for relu.
+# At their kinks relu and abs have the slope 0, as in torch; of two that are equal, max and min take
+# the second, where torch shares the slope out.
 OPERATIONS: dict[str, Operation] = {
     "add": Operation("{} + {}", lambda a, b: a + b, lambda _a, _b: (1.0, 1.0)),
     "subtract": Operation("{} − {}", lambda a, b: a - b, lambda _a, _b: (1.0, -1.0)),
     "multiply": Operation("{} · {}", lambda a, b: a * b, lambda a, b: (b, a)),
-    "divide": Operation("{} / {}", lambda a, b: a / b, lambda a, b: (1 / b, -a / b**2)),
+    "divide": Operation("{} / {}", lambda a, b: a / b, lambda a, b: (1 / b, -a / b / b)),
     "power": Operation("{} ^ {}", lambda a, b: a**b, _power_slopes),
     "negate": Operation("−{}", lambda a: -a, lambda _a: (-1.0,)),
     "exp": Operation("exp {}", math.exp, lambda a: (math.exp(a),)),
@@ -64,7 +65,8 @@ class Node:
     name: as it is called. text: a number or name, or the operation with its inputs' names. inputs:
     indices of earlier nodes. value: None until forward has come by. slopes: its local gradients,
     one for each input. gradient: of the last node along this, None until backward has begun to
-    reach it; then what has come so far.
+    reach it; then what has come so far. varies: False for a number, and for what is computed of
+    numbers only; nobody asks for gradients along those.
     """
 
     name: str
@@ -74,6 +76,12 @@ class Node:
     value: float | None = None
     slopes: tuple[float, ...] = ()
     gradient: float | None = None
+    varies: bool = True
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number as it was written."""
+        return not self.operation and not self.varies
 
 
 Graph = tuple[Node, ...]  # in an order in which inputs come first
@@ -95,31 +103,35 @@ def build(tree: Expression) -> Graph:
     more than MOST_NODES nodes.
     """
     nodes: list[Node] = []
-    places: dict[Expression, int] = {}
+    places: dict[tuple[object, ...], int] = {}
     taken = set(names(tree))
     name = next(each for each in chain("fF", _letters()) if each not in taken)
     taken.add(name)
     letters = (letter for letter in _letters() if letter not in taken)
-
-    def place(part: Expression) -> int:
-        if part in places:
-            return places[part]
-        if isinstance(part, Number):
-            made = Node(part.text, part.text, value=part.value)
-        elif isinstance(part, Name):
-            made = Node(part.name, part.name)
-        else:
-            inputs = tuple(place(argument) for argument in part.arguments)
-            words = OPERATIONS[part.operation].written.format(*(nodes[i].name for i in inputs))
-            called = name if part is tree else next(letters)
-            made = Node(called, words, part.operation, inputs)
-        if len(nodes) == MOST_NODES:
-            raise Mistake(f"A graph has at most {MOST_NODES} nodes; this one has more.")
-        nodes.append(made)
-        places[part] = len(nodes) - 1
-        return places[part]
-
-    place(tree)
+    ready: list[int] = []  # the arguments of what comes next
+    for part in parts(tree):
+        inputs: tuple[int, ...] = ()
+        if isinstance(part, Apply):
+            inputs = tuple(ready[-len(part.arguments) :])
+            del ready[-len(inputs) :]
+        key = (part.operation, *inputs) if isinstance(part, Apply) else (part,)
+        if key not in places:
+            if len(nodes) == MOST_NODES:
+                raise Mistake(f"A graph has at most {MOST_NODES} nodes; this one has more.")
+            places[key] = len(nodes)
+            if isinstance(part, Number):
+                made = Node(part.text, part.text, value=part.value, varies=False)
+            elif isinstance(part, Apply):
+                words = OPERATIONS[part.operation].written.format(
+                    *(_bracketed(nodes[i].name) for i in inputs)
+                )
+                called = name if part is tree else next(letters)
+                varies = any(nodes[i].varies for i in inputs)
+                made = Node(called, words, part.operation, inputs, varies=varies)
+            else:
+                made = Node(part.name, part.name)
+            nodes.append(made)
+        ready.append(places[key])
     return tuple(nodes)
 
 
@@ -135,25 +147,23 @@ def steps(graph: Graph, values: Mapping[str, float]) -> Iterator[Step]:
     """Forward through the graph and backward again, a step a node.
 
     values: one for each name. Raises Mistake for a name without a value or one too many, and where
-    an operation is not defined (a division by zero, the log of what is not positive), naming it.
+    an operation is not defined (a division by zero, the log of what is not positive) or a number
+    grows too large, naming the node.
     """
-    _check(graph, values)
+    given = _checked(graph, values)
     now = list(graph)
     for i, node in enumerate(graph):
         if node.operation:
             yield _forward(now, i)
         elif node.value is None:
-            now[i] = replace(node, value=float(values[node.name]))
-            yield Step(tuple(now), i, f"{node.name} = {number(float(values[node.name]))}")
+            now[i] = replace(node, value=given[node.name])
+            yield Step(tuple(now), i, f"{node.name} = {number(given[node.name])}")
     last = len(now) - 1
     now[last] = replace(now[last], gradient=1.0)
-    yield Step(
-        tuple(now), last, f"∂f/∂{now[last].name} = 1" if now[last].name != "f" else "∂f/∂f = 1"
-    )
+    yield Step(tuple(now), last, f"∂{now[last].name}/∂{now[last].name} = 1")
     for i in range(last, -1, -1):
-        node = now[i]
-        for k, j in enumerate(node.inputs):
-            if now[j].operation or not _is_number(now[j]):
+        for k, j in enumerate(now[i].inputs):
+            if now[j].varies:
                 yield _backward(now, i, k, j)
 
 
@@ -175,21 +185,39 @@ def _forward(now: list[Node], i: int) -> Step:
     node = now[i]
     given = [_value(now[j]) for j in node.inputs]
     operation = OPERATIONS[node.operation]
-    try:
-        value, slopes = operation.value(*given), list(operation.slopes(*given))
-        for k, j in enumerate(node.inputs):
-            slopes[k] = 0.0 if _is_number(now[j]) else slopes[k]  # nobody asks for it
-        if not _finite([value, *slopes]):
-            raise ValueError
-    except (ZeroDivisionError, ValueError, OverflowError, TypeError):
-        written = operation.written.format(*map(number, given))
-        raise Mistake(
-            f"{node.name} = {node.text} has no value or no gradient at {written}: choose other "
-            "values."
-        ) from None
-    now[i] = replace(node, value=value, slopes=tuple(slopes))
     written = operation.written.format(*(_bracketed(number(x)) for x in given))
-    return Step(tuple(now), i, f"{node.name} = {node.text} = {written} = {number(value)}")
+    value, *_ = _defined(
+        lambda *x: (operation.value(*x),),
+        given,
+        f"{node.name} = {node.text} has no value at {written}",
+    )
+    slopes: tuple[float, ...] = ()
+    if node.varies:
+        varies = [now[j].varies for j in node.inputs]
+        slopes = _defined(
+            lambda *x: tuple(
+                slope if asked else 0.0
+                for slope, asked in zip(operation.slopes(*x), varies, strict=True)
+            ),
+            given,
+            f"{node.name} = {node.text} is {number(value)} but has no gradient at {written}",
+        )
+    now[i] = replace(node, value=value, slopes=slopes)
+    words = node.text if written == node.text else f"{node.text} = {written}"
+    return Step(tuple(now), i, f"{node.name} = {words} = {number(value)}")
+
+
+def _defined(
+    function: Callable[..., tuple[float, ...]], given: Sequence[float], otherwise: str
+) -> tuple[float, ...]:
+    """What the function gives; Mistake where that is not defined, not real or not finite."""
+    try:
+        found = function(*given)
+        if _finite(found):
+            return found
+    except (ArithmeticError, ValueError):
+        pass
+    raise Mistake(f"{otherwise}: choose other values.")
 
 
 def _backward(now: list[Node], i: int, k: int, j: int) -> Step:
@@ -197,35 +225,42 @@ def _backward(now: list[Node], i: int, k: int, j: int) -> Step:
     node, other = now[i], now[j]
     upstream, slope = node.gradient or 0.0, node.slopes[k]
     given, before = upstream * slope, other.gradient
-    now[j] = replace(other, gradient=given if before is None else before + given)
+    sofar = given if before is None else before + given
     top = now[-1].name
+    if not math.isfinite(sofar):
+        raise Mistake(f"∂{top}/∂{other.name} is too large for a number: choose other values.")
+    now[j] = replace(other, gradient=sofar)
     words = "" if i == len(now) - 1 else f"∂{top}/∂{node.name} · ∂{node.name}/∂{other.name}"
     product = f"{_bracketed(number(upstream))} · {_bracketed(number(slope))}"
     words = f"{words} = {product}" if words else product
     if before is None:
         return Step(tuple(now), j, f"∂{top}/∂{other.name} = {words} = {number(given)}")
-    total = number(before + given)
+    total = number(sofar)
     return Step(
         tuple(now),
         j,
-        f"∂{top}/∂{other.name} = {number(before)} + {words} = {total}: both ways add up",
+        f"∂{top}/∂{other.name} = {number(before)} + {words} = {total}: the ways add up",
     )
 
 
-def _check(graph: Graph, values: Mapping[str, float]) -> None:
-    wanted = [n.name for n in graph if not n.operation and n.value is None]
+def _checked(graph: Graph, values: Mapping[str, float]) -> dict[str, float]:
+    wanted = [n.name for n in graph if not n.operation and n.varies]
     missing = [name for name in wanted if name not in values]
     if missing:
         raise Mistake(f"There is no value for {', '.join(missing)}: give one, as {missing[0]}=1.")
+    found: dict[str, float] = {}
     for name, value in values.items():
+        if not wanted:
+            raise Mistake(f"There is no name in the expression, so {name} can have no value.")
         if name not in wanted:
             raise unknown("name in the expression", name, wanted)
-        if not math.isfinite(value):
-            raise Mistake(f"{name} is to be a finite number, not {value}.")
-
-
-def _is_number(node: Node) -> bool:
-    return not node.operation and node.name == node.text and node.name[:1] in "0123456789."
+        try:
+            found[name] = float(value)
+        except (TypeError, ValueError, OverflowError):
+            found[name] = math.nan
+        if not math.isfinite(found[name]):
+            raise Mistake(f"{name} is to be a finite number, not {str(value)[:40]}.")
+    return found
 
 
 def _value(node: Node) -> float:
@@ -238,13 +273,13 @@ def _finite(numbers: Sequence[float]) -> bool:
     return all(not isinstance(x, complex) and math.isfinite(x) for x in numbers)
 
 
-def number(value: float) -> str:
-    """A number with the digits that matter, and a real minus.
+def number(value: float, digits: int = 6) -> str:
+    """A number with so many digits that matter at most, and a real minus.
 
     >>> number(-4.0), number(0.1 + 0.2)
     ('−4', '0.3')
     """
-    return f"{value:.6g}".replace("-", "−")
+    return f"{value + 0.0:.{digits}g}".replace("-", "−")
 
 
 def _bracketed(text: str) -> str:

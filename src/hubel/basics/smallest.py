@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hubel.basics.tracing import Tracer
+from hubel.basics.tracing import Tracer, is_layer
 from hubel.mistakes import Mistake
 
 MOST_SIDE = 1024  # beyond this no smallest size is looked for
@@ -21,8 +21,13 @@ def misfit(tracer: Tracer, shape: tuple[int, int, int], wrong: Exception) -> Mis
     """The mistake that a picture of that shape was for the traced network, which raised `wrong`."""
     call = tracer.calls[tracer.stack[-1]]
     module, given = call.module, tracer.given.get(tracer.stack[-1], (1, *shape))
-    sizes = "×".join(map(str, given[1:]))
     layer = f"its layer {call.path} ({type(module).__name__})" if call.path else "it"
+    if not is_layer(module) and tracer.operations:
+        # between layers: what was computed last says where
+        last = tracer.operations[-1]
+        name, given = last.name.removesuffix("_with_indices"), last.shape
+        layer = f"what follows its {'.'.join(filter(None, (tracer.calls[last.call].path, name)))}"
+    sizes = "×".join(map(str, given[1:]))
     channels = getattr(module, "in_channels", None)
     if channels is not None and given[1:2] != (channels,):
         return Mistake(

@@ -103,7 +103,8 @@ class Summary:
         ]
         if self.unused:
             names = ", ".join(sorted({name.split(".")[0] for name in self.unused}))
-            lines.append(f"Not met by the picture: parameters of {names}.")
+            used = sum(row.parameters for row in self.rows)
+            lines.append(f"The picture meets {used:,} of the parameters; the rest is in {names}.")
         return lines
 
 

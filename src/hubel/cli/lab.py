@@ -1,6 +1,7 @@
 """hubel lab, hubel lab NAME, hubel lab --all"""
 
 import json
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from hubel.cli.options import Json
-from hubel.labs.lecture import labs
+from hubel.labs.lecture import CLAIMS, labs
 from hubel.mistakes import Mistake, unknown
+from hubel.verbs.watch import Watch
 
 if TYPE_CHECKING:
     from hubel.labs.lab import Size
@@ -19,29 +21,47 @@ if TYPE_CHECKING:
 EXAMPLES = """
 \b
 Examples:
-  hubel lab                                   # what there is, in the lecture's order
+  hubel lab                         # what there is
   hubel lab losses
-  hubel lab convolution --size 32 --filter 5 --stride 1 --pad 2 --filters 10 --channels 3
+  hubel lab depth --full --seed 1 --out depth-full
+  hubel lab convolution --size 32 --filter 5 --pad 2 --filters 10
   hubel lab backprop "(x + y) * z" x=-2 y=5 z=-4
-  hubel lab backprop --network lenet5
-  hubel lab --all --out lecture               # the whole lecture as one page
+  hubel lab --all --out lecture     # the whole lecture as one page
 """
 
-Full = Annotated[bool, typer.Option("--full", help="The long version.")]
+Full = Annotated[bool, typer.Option("--full", help="More data and seeds; may take hours.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Seconds; its verdicts mean little.")]
-Seed = Annotated[int, typer.Option(help="Of every draw.")]
+Seed = Annotated[int, typer.Option(help="Of every random draw.")]
 Out = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where pictures and numbers go  [default: labs/NAME]"),
 ]
 
 
+class _Staged(Watch):
+    """One bar a stage: what a lab names in the detail are the stage's parts, not further stages."""
+
+    def __init__(self, inner: Watch) -> None:
+        self._inner = inner
+
+    def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
+        self._inner.progress(stage, done, total, detail if stage == "train" else "")
+
+    def notice(self, sentence: str) -> None:
+        self._inner.notice(sentence)
+
+
 class Labs(TyperGroup):
-    """The group of labs: a mistyped name is told like every other."""
+    """The group of labs: a mistyped name is told like every other, later work as what it is."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # types of typer's own click
-        if args and args[0] not in self.commands:
-            raise unknown("lab", args[0], self.commands)
+        name = args[0] if args else ""
+        later = [claim for claim in CLAIMS if claim.later == f"hubel lab {name}"]
+        if later:
+            ids = " and ".join(claim.id for claim in later)
+            raise Mistake(f"The lab {name} is later work and not here yet: it will show {ids}.")
+        if args and name not in self.commands:
+            raise unknown("lab", name, self.commands)
         return super().resolve_command(ctx, args)
 
 
@@ -95,6 +115,8 @@ def _labs(
         for i, claim in enumerate(claims)
     ]
     print(table(("lab", "claim", "what the lecture says"), cells))
+    later = ", ".join(claim.id for claim in CLAIMS if claim.lab is None)
+    print(f"\nLater work: {later}")
 
 
 def _all(*, size: "Size", seed: int, out: Path | None, fresh: bool, as_json: bool) -> None:
@@ -102,20 +124,19 @@ def _all(*, size: "Size", seed: int, out: Path | None, fresh: bool, as_json: boo
     from hubel.labs.page import run_all
 
     with watching() as watch:
-        lecture = run_all(size=size, seed=seed, out=out, fresh=fresh, watch=watch)
-    found = [(ran, finding) for ran in lecture.ran for finding in ran.shown.findings]
+        lecture = run_all(size=size, seed=seed, out=out, fresh=fresh, watch=_Staged(watch))
     if as_json:
         facts = {
             "page": str(lecture.page),
-            "verdicts": {finding.id: finding.verdict for _, finding in found},
+            "verdicts": {entry.claim.id: entry.verdict for entry in lecture.entries},
             "failed": lecture.failed,
         }
         print(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         from hubel.cli.tables import table
 
-        cells = [(finding.id, ran.name, finding.verdict) for ran, finding in found]
-        print(table(("claim", "lab", "verdict"), sorted(cells, key=lambda row: int(row[0][1:]))))
+        cells = [(row.claim.id, row.claim.lab or "", row.verdict) for row in lecture.entries]
+        print(table(("claim", "lab", "verdict"), cells))
         print(f"\nPage    {lecture.page}")
     if lecture.failed:
         raise typer.Exit(1)
@@ -143,7 +164,12 @@ def _run(
 
     with watching() as watch:
         ran = run_lab(
-            name, size=_size(full, quick), seed=seed, out=out, watch=watch, options=options
+            name,
+            size=_size(full, quick),
+            seed=seed,
+            out=out,
+            watch=_Staged(watch),
+            options=options,
         )
     if as_json:
         print((ran.folder / "numbers.json").read_text(encoding="utf-8"), end="")
@@ -152,23 +178,31 @@ def _run(
 
 
 def _tell(ran: "Ran", *, findings: bool) -> None:
-    """What the lab prints, then each claim with its measurement; a calculator was asked no claim."""
+    """What the lab prints, then each claim with its measurement; a calculator has none."""
     from hubel.labs.run import claim
 
     for line in ran.shown.lines:
         print(line)
     for finding in ran.shown.findings if findings else ():
         row = claim(finding.id)
-        print(f"\n{finding.id}  {row.text}")
-        print(f"  measured  {finding.measured}")
-        print(f"  on        {finding.n}; spread: {finding.spread}")
-        print(f"  verdict   {finding.verdict}")
+        print(f"\n{_wrapped(finding.id, row.text, indent=5)}")
+        print(_wrapped("  measured", finding.measured))
+        spread = "" if finding.holds is None else f"; spread: {finding.spread}"
+        print(_wrapped("  on", f"{finding.n}{spread}"))
+        print(_wrapped("  verdict", finding.verdict))
         if row.erratum:
-            print(f"  erratum   {row.erratum}")
+            print(_wrapped("  erratum", row.erratum))
     print()
     for drawing in ran.shown.drawings:
-        print(f"Picture {ran.folder / drawing.name}.png")
-    print(f"Numbers {ran.folder / 'numbers.json'}")
+        print(f"Picture  {ran.folder / drawing.name}.png")
+    print(f"Numbers  {ran.folder / 'numbers.json'}")
+
+
+def _wrapped(word: str, text: str, *, indent: int = 12) -> str:
+    """A word and the text beside it, in lines of 100."""
+    space = " " * indent
+    return textwrap.fill(f"{word:{indent}}{text}", 100, subsequent_indent=space,
+                         break_on_hyphens=False, break_long_words=False)  # fmt: skip
 
 
 def _plain(name: str) -> Callable[..., None]:
@@ -180,7 +214,8 @@ def _plain(name: str) -> Callable[..., None]:
     ) -> None:  # fmt: skip
         _run(name, full=full, quick=quick, seed=seed, out=out, as_json=as_json)
 
-    command.__doc__ = "\n\n".join(f"{claim.id}: {claim.text}" for claim in labs()[name])
+    said = "\n\n".join(f"{claim.id}: {claim.text}" for claim in labs()[name])
+    command.__doc__ = f"{said}\n\n\b\nExamples:\n  hubel lab {name}\n  hubel lab {name} --full"
     return command
 
 
@@ -204,6 +239,12 @@ def convolution(
     """Sizes and weights of a convolution. Told a layer, it calculates and draws it.
 
     L22, L25, L26. Without options: the lecture's cases, and what a stride costs and saves.
+
+    \b
+    Examples:
+      hubel lab convolution
+      hubel lab convolution --size 32 --filter 5 --stride 1 --pad 2
+          --filters 10 --channels 3
     """
     layer = {"size": size, "filter": filter, "stride": stride, "pad": pad, "filters": filters,
              "channels": channels}  # fmt: skip
@@ -215,13 +256,13 @@ def backprop(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[EXPRESSION NAME=VALUE...|IMAGE]",
-            help='An expression and its values, as "(x + y) * z" x=-2 y=5 z=-4; with --network '
-            "a picture.",
+            metavar="EXPRESSION|NAME=VALUE|IMAGE",
+            help="An expression and its values; with --network: a picture.",
         ),
     ] = None,
     network: Annotated[
-        str | None, typer.Option(help="A small network in place of an expression: lenet5, mlp, …")
+        str | None,
+        typer.Option(help="In place of an expression: a network, a run, a model."),
     ] = None,
     full: Full = False,
     quick: Quick = False,
@@ -232,6 +273,13 @@ def backprop(
     """Backpropagation step by step: on an expression, or through a network on a picture.
 
     L20, L21. Without words: the lecture's (x + y)z at −2, 5, −4.
+
+    \b
+    Examples:
+      hubel lab backprop
+      hubel lab backprop "(x + y) * z" x=-2 y=5 z=-4
+      hubel lab backprop --network mlp
+      hubel lab backprop --network lenet5 digit.png
     """
     told: dict[str, Any] = {}
     given = list(words or [])
@@ -246,4 +294,6 @@ def backprop(
 
 _OWN: dict[str, Callable[..., None]] = {"convolution": convolution, "backprop": backprop}
 for _name in labs():
-    app.command(_name)(_OWN.get(_name) or _plain(_name))
+    # an expression may begin with a minus sign
+    _settings = {"ignore_unknown_options": True} if _name == "backprop" else None
+    app.command(_name, context_settings=_settings)(_OWN.get(_name) or _plain(_name))

@@ -19,6 +19,7 @@ Examples:
   hubel predict runs/2026-01-31-digits-small scans/ --csv > answers.csv
   hubel predict runs/cats 'photos/**/*.jpg' --top 1 --json
   hubel predict efficientnet-lite0 - < cat.jpg          # standard input
+  hubel predict resnet18 cat.jpg --download             # its weights are fetched once
 """
 
 
@@ -33,6 +34,10 @@ def predict(
         typer.Option(min=1, max=1_000_000, help="Pictures at a time  [default: the fastest]"),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: image, rank, class, …")] = False,
+    download: Annotated[
+        bool,
+        typer.Option("--download", help="Fetch the network's published weights if need be."),
+    ] = False,
     device: Device = "auto",
     threads: Threads = None,
     as_json: Json = False,
@@ -53,6 +58,7 @@ def predict(
             device=device,
             threads=threads,
             batch_size=batch_size,
+            download=download,
             watch=watch,
         )
     for prediction in found:

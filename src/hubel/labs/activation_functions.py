@@ -62,7 +62,7 @@ def _by_autograd(name: str, x: Tensor) -> Tensor:
 
 def _picture(rows: dict[str, tuple[Tensor, ...]]) -> bytes:
     with style():
-        figure, axes = panels(2, 4, width=190, height=170)
+        figure, axes = panels(len(rows) // 4 + 1, 4, width=190, height=170)
         for one, (name, (x, value, slope)) in zip(axes, rows.items(), strict=False):
             one.axhline(0, color=MUTED, lw=0.6, alpha=0.6)
             one.axvline(0, color=MUTED, lw=0.6, alpha=0.6)
@@ -70,10 +70,8 @@ def _picture(rows: dict[str, tuple[Tensor, ...]]) -> bytes:
             one.plot(x, slope, color=ACCENT, lw=1.4, ls="--", label="slope")
             one.set(xlim=(-4, 4), ylim=(-2.2, 3.2))
             one.set_title(name, size=10)
-        for one in axes[len(rows) :]:
-            one.set_axis_off()
+        *_, last = axes  # without a function, since there are seven
+        last.set_axis_off()
         handles, labels = axes[0].get_legend_handles_labels()
-        axes[-1].legend(handles, labels, frameon=False, loc="center") if len(rows) < len(
-            axes
-        ) else (axes[0].legend(frameon=False, loc="upper left", fontsize=8))
+        last.legend(handles, labels, frameon=False, loc="center")
         return png(figure)

@@ -99,6 +99,7 @@ def _picture(
         for units, colour, dashes in zip(shown, (INK, INK, ACCENT), (":", "--", "-"), strict=False):
             left.plot(x, drawn[units], dashes, color=colour, lw=1.4, label=f"{units} units")
         left.set_ylim(-1.3, 2.3)
+        left.set_xticks([-1, -0.5, 0, 0.5, 1])
         left.legend(frameon=False, fontsize=8.5, loc="upper left", ncols=2)
         right.loglog(list(errors), list(errors.values()), "o-", color=ACCENT)
         plain_logs(right)

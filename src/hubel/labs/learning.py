@@ -7,7 +7,7 @@ are on pictures that were not trained on, taken once.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -136,13 +136,15 @@ def learn(
     augment: Augmentation | None = None,
     seed: int = 0,
     on_train: int = 2000,
+    measured: Literal["each", "last"] = "each",
     precision: str = "float32",
     progress: Callable[[int, int], None] | None = None,
 ) -> Learned:
     """Train a network on pictures, in place, and measure it after every epoch.
 
     planned: a name of `hubel.training.schedule.NAMES`. on_train: how many training pictures the
-    error after an epoch is measured on (0: none). progress: (steps done, steps in all). A loss that
+    error after an epoch is measured on (0: none). measured: after each epoch, or the last alone.
+    progress: (steps done, steps in all). A loss that
     is not finite ends the training and is no error here: a learning rate may be shown too high.
     """
     classifier = Classifier(network, classes=data.classes, pixels=data.spec)
@@ -176,7 +178,9 @@ def learn(
                 if progress is not None:
                     progress(event.number, epochs * len(batches))
             elif isinstance(event, Epoch):
-                history.append(dict(event.figures) | _errors(classifier, data, on_train))
+                wanted = measured == "each" or event.number == epochs
+                errors = _errors(classifier, data, on_train) if wanted else {}
+                history.append(dict(event.figures) | errors)
     except FloatingPointError:
         finite = False
     classifier.eval()

@@ -13,7 +13,7 @@ CLASSES = ("cat", "car", "frog")
 SCORES = ((3.2, 5.1, -1.7), (1.3, 4.9, 2.0), (2.2, 2.5, -3.1))  # of a cat, a car and a frog
 
 
-def losses(_setting: Setting) -> Shown:
+def losses(setting: Setting) -> Shown:
     """Hinge and softmax cross-entropy of the scores of a cat, a car and a frog."""
     scores, labels = torch.tensor(SCORES, dtype=torch.float64), torch.arange(3)
     hinges = [float(hinge(scores[i : i + 1], labels[i : i + 1])) for i in range(3)]
@@ -57,7 +57,7 @@ def losses(_setting: Setting) -> Shown:
         drawings=(
             Drawing(
                 "losses",
-                _picture(),
+                _picture(setting.pick(17, 161, 641)),
                 "Both losses as the right score grows, against one wrong score of 0: the hinge is "
                 "content from a margin of 1 on, the cross-entropy never quite.",
             ),
@@ -88,8 +88,8 @@ def _bracketed(text: str) -> str:
     return f"({text})" if text.startswith("−") else text
 
 
-def _picture() -> bytes:
-    right = torch.linspace(-4, 4, 161)
+def _picture(points: int) -> bytes:
+    right = torch.linspace(-4, 4, points)
     scores = torch.stack((right, torch.zeros_like(right)), 1)
     label = torch.zeros(1, dtype=torch.long)
     rows = {

@@ -1,7 +1,6 @@
 """The lecture as one living page: every built lab run, every claim with what was measured."""
 
 import os
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,23 +9,32 @@ import torch
 
 import hubel
 from hubel import atomic
-from hubel.findings import Claim, Drawing, Finding
+from hubel.findings import Claim
 from hubel.labs.lab import Size
 from hubel.labs.lecture import CLAIMS, labs
 from hubel.labs.run import Ran, kept, run_lab
 from hubel.mistakes import Failure, Mistake
 from hubel.report.lecture import Entry, lecture_page
+from hubel.report.wording import duration
 from hubel.verbs.machine import processor
 from hubel.verbs.watch import Watch
 
 PAGE = "lecture.html"
+# claim → those that it sums up
+SUMS = {
+    "L52": ("L22", "L24", "L25", "L12", "L14", "L18", "L20", "L21", "L37", "L38", "L40", "L41"),
+}
 
 
 @dataclass(frozen=True)
 class Lecture:
-    """The page, the labs that were run for it, and those that failed, with why."""
+    """The page, every claim on it, the labs that were run for it, and those that failed, with why.
+
+    ran holds also what was taken over from an earlier call.
+    """
 
     page: Path
+    entries: tuple[Entry, ...]
     ran: tuple[Ran, ...]
     failed: dict[str, str]
 
@@ -46,22 +54,33 @@ def run_all(
     that was stopped goes on. A lab that fails is entered with its sentence.
     """
     watch = watch or Watch()
-    folder = Path(out) if out is not None else Path("labs")
-    names = list(labs())
+    folder = (Path(out) if out is not None else Path("labs")).absolute()
+    if folder.is_file():
+        raise Mistake(f"{folder} is a file: name a folder for the lecture.")
     ran: dict[str, Ran] = {}
     failed: dict[str, str] = {}
-    began = time.perf_counter()
+    names = list(labs())
     for i, name in enumerate(names):
         watch.progress("lecture", i, len(names), name)
         found = None if fresh else kept(name, folder / name, size=size, seed=seed)
+        before = ", as measured before" if found else ""
         try:
-            ran[name] = found or run_lab(name, size=size, seed=seed, out=folder / name, watch=watch)
+            found = found or run_lab(name, size=size, seed=seed, out=folder / name, watch=watch)
+        except KeyboardInterrupt:
+            watch.notice(f"{i} of {len(names)} labs are kept in {folder}; the same call goes on.")
+            raise
         except (Failure, Mistake, FloatingPointError) as wrong:
             failed[name] = str(wrong)
-            watch.notice(f"The lab {name} failed: {wrong}")
-    watch.progress("lecture", len(names), len(names), "")
+            watch.notice(f"{i + 1} of {len(names)}: {name} failed: {wrong}")
+            continue
+        ran[name] = found
+        said = ", ".join(f"{finding.id} {finding.verdict}" for finding in found.shown.findings)
+        took = duration(found.seconds)
+        watch.notice(f"{i + 1} of {len(names)}: {name}, {took}{before}: {said}")
+    watch.progress("lecture", len(names), len(names))
+    entries = _entries(ran, failed)
     text = lecture_page(
-        [_entry(claim, ran, failed) for claim in CLAIMS],
+        entries,
         facts={
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "hubel": hubel.__version__,
@@ -70,11 +89,18 @@ def run_all(
             "size": size,
             "seed": str(seed),
             "seconds": sum(each.seconds for each in ran.values()),
-            "waited": time.perf_counter() - began,
         },
     )
-    page = atomic.write(folder.absolute() / PAGE, text)
-    return Lecture(page, tuple(ran.values()), failed)
+    return Lecture(atomic.write(folder / PAGE, text), entries, tuple(ran.values()), failed)
+
+
+def _entries(ran: dict[str, Ran], failed: dict[str, str]) -> tuple[Entry, ...]:
+    """Every claim, those that sum others up with them."""
+    made = {claim.id: _entry(claim, ran, failed) for claim in CLAIMS}
+    for id_, parts in SUMS.items():
+        if id_ in made:
+            made[id_] = Entry(made[id_].claim, parts=tuple(made[part] for part in parts))
+    return tuple(made.values())
 
 
 def _entry(claim: Claim, ran: dict[str, Ran], failed: dict[str, str]) -> Entry:
@@ -84,13 +110,8 @@ def _entry(claim: Claim, ran: dict[str, Ran], failed: dict[str, str]) -> Entry:
     if claim.lab in failed:
         return Entry(claim, failed=failed[claim.lab])
     shown = ran[claim.lab].shown
-    found: Finding | None = next((row for row in shown.findings if row.id == claim.id), None)
-    first = labs()[claim.lab][0].id == claim.id
-    drawings: tuple[Drawing, ...] = shown.drawings if first else ()
-    return Entry(
-        claim,
-        finding=found,
-        drawings=drawings,
-        pictured_at="" if first or not shown.drawings else labs()[claim.lab][0].id,
-        lines=shown.lines if first else (),
-    )
+    finding = next(row for row in shown.findings if row.id == claim.id)
+    first = labs()[claim.lab][0].id
+    if claim.id == first:
+        return Entry(claim, finding, shown.drawings, lines=shown.lines)
+    return Entry(claim, finding, pictured_at=first if shown.drawings else "")

@@ -1,5 +1,6 @@
 """Run a lab and keep what it showed: its pictures, and everything else as one JSON file."""
 
+import inspect
 import json
 import math
 import os
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -16,9 +17,9 @@ import hubel
 from hubel import atomic, draws
 from hubel.findings import Claim, Drawing, Finding, Shown
 from hubel.labs import catalogue
-from hubel.labs.lab import Setting, Size
+from hubel.labs.lab import Lab, Setting, Size
 from hubel.labs.lecture import CLAIMS, labs
-from hubel.mistakes import Failure, Mistake
+from hubel.mistakes import Failure, Mistake, unknown
 from hubel.verbs.watch import Watch
 
 FACTS = "numbers.json"
@@ -47,24 +48,26 @@ def run_lab(
 
     size: "quick", "usual" (under five minutes on two cores) or "full". out: the folder, replaced
     once everything is there; the default is labs/<name>. options: the lab's own, by name. Torch's
-    generator is seeded inside and left as found. Raises Mistake for an unknown lab, for a folder
-    that holds something else, and as the lab does.
+    generator is seeded inside and left as found. Raises Mistake for an unknown lab, size or option,
+    for a folder that holds something else, and as the lab does; RuntimeError for a lab whose
+    findings are not those of its claims.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     ran = run_lab("networks", size="quick", out=f"{folder}/networks")
+    ...     ran = run_lab("approximation", size="quick", out=f"{folder}/approximation")
     >>> [finding.id for finding in ran.shown.findings]
-    ['L1', 'L2', 'L27', 'L28', 'L29', 'L30']
+    ['L7']
     """
     lab = catalogue.find(name)
+    if size not in get_args(Size):
+        raise unknown("size of a lab", size, get_args(Size))
+    _check_options(name, lab, options or {})
     folder = _place(Path(out) if out is not None else Path("labs") / name)
     began = time.perf_counter()
     with _seeded(draws.integer(seed, "lab", name)):
         shown = lab(Setting(size, seed, watch or Watch()), **(options or {}))
     seconds = time.perf_counter() - began
-    strange = {finding.id for finding in shown.findings} - {claim.id for claim in labs()[name]}
-    if strange:
-        raise RuntimeError(f"The lab {name} speaks of {sorted(strange)}, which are not its claims.")
+    _check_findings(name, shown, some=bool(options))
     facts = {
         "lab": name,
         "size": size,
@@ -100,8 +103,9 @@ def kept(name: str, folder: Path, *, size: Size, seed: int) -> Ran | None:
             for name, caption in facts["drawings"].items()
         )
         shown = Shown(findings, drawings, facts["numbers"], tuple(facts["lines"]))
-        return Ran(name, shown, float(facts["seconds"]), folder)
-    except (OSError, ValueError, KeyError, TypeError):
+        _check_findings(name, shown)
+        return Ran(name, shown, float(facts["seconds"]), folder.absolute())
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return None
 
 
@@ -124,7 +128,7 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    return str(value) if isinstance(value, os.PathLike) else value
 
 
 def _told(finding: Finding) -> dict[str, Any]:
@@ -133,18 +137,54 @@ def _told(finding: Finding) -> dict[str, Any]:
     return told | ({"erratum": row.erratum} if row.erratum else {})
 
 
+def _check_options(name: str, lab: Lab, options: Mapping[str, Any]) -> None:
+    known = list(inspect.signature(lab).parameters)[1:]  # after the setting
+    for option in options:
+        if option not in known:
+            if not known:
+                raise Mistake(f"The lab {name} has no options of its own, not {option!r} either.")
+            raise unknown(f"option of the lab {name}", option, known)
+
+
+def _check_findings(name: str, shown: Shown, *, some: bool = False) -> None:
+    """Raises RuntimeError unless there is one finding for each claim of the lab; or for some."""
+    found = sorted(finding.id for finding in shown.findings)
+    claims = sorted(claim.id for claim in labs()[name])
+    if (
+        len(set(found)) < len(found)
+        or not set(found) <= set(claims)
+        or not (some or found == claims)
+    ):
+        raise RuntimeError(f"The lab {name} has findings {found}, but its claims are {claims}.")
+
+
 def _place(folder: Path) -> Path:
     """The folder, if it is new or a lab's. Raises Mistake for one that holds something else."""
     folder = folder.absolute()
-    if folder.is_file():
-        raise Mistake(f"{folder} is a file: name a folder for what the lab shows.")
     try:
-        taken = folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file()
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not there.is_dir():
+            raise Mistake(f"{there} is a file: name a folder for what the lab shows.")
+        if there == folder and not _is_a_labs(folder):
+            raise Mistake(
+                f"{folder} holds something that is no lab's: give another folder with --out."
+            )
+        if not os.access(folder.parent if there == folder else there, os.W_OK):
+            raise Failure(f"{there} may not be written to: give another folder with --out.")
     except OSError as wrong:
         raise Failure(f"{folder} cannot be looked into: {wrong.strerror}.") from None
-    if taken:
-        raise Mistake(f"{folder} holds something that is no lab's: give another folder with --out.")
     return folder
+
+
+def _is_a_labs(folder: Path) -> bool:
+    """Whether the folder is empty, or holds a lab's facts and beside them pictures only."""
+    names = [path.name for path in folder.iterdir()]
+    if any(name != FACTS and not name.endswith(".png") for name in names):
+        return False
+    try:
+        return not names or "lab" in json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, TypeError):
+        return False
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class Printed(NamedTuple):
         return abs(measured - float(self.digits) * UNITS[self.word]) < least
 
     def __str__(self) -> str:
-        return f"{self.digits} {self.word}".strip()
+        return f"{self.digits} {self.word}" if self.word else f"{int(self.digits):,}"
 
 
 class Published(NamedTuple):

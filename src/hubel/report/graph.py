@@ -6,15 +6,23 @@ about in the accent.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hubel.mistakes import Mistake
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, style
+from hubel.report.graph_layout import Layout, Point, layout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.path import Path
 
-MOST_FRAMES = 24  # on a sheet: of longer computations the last ones are shown
+MOST_FRAMES, MOST_BOXES = 60, 1200  # on a sheet: of longer computations the last are shown
+MOST_PIXELS = 20_000  # along a side: what is longer is drawn smaller
+PAGE = 1600.0  # points: a sheet is as wide, unless one frame is wider
+SIZE = 10.0  # of the letters, in points
+BOX = 20.0  # the height of a box
+MARGIN, HEAD = 14.0, 22.0  # around a frame, and over it for its words
 
 
 @dataclass(frozen=True)
@@ -38,90 +46,105 @@ class Frame:
 
 def graph_picture(frame: Frame) -> bytes:
     """One frame, large, as PNG. Raises Mistake for a graph without boxes."""
-    return frames_picture([frame], columns=1, scale=1.5)
+    return frames_picture([frame], scale=3.0)
 
 
-def frames_picture(frames: Sequence[Frame], *, columns: int = 3, scale: float = 1.0) -> bytes:
-    """The frames in reading order, PNG; at most the last MOST_FRAMES."""
+def last_frames(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """Those that a sheet has room for, at least one."""
+    boxes = max(1, len(frames[0].boxes)) if frames else 1
+    return frames[-max(1, min(MOST_FRAMES, MOST_BOXES // boxes)) :]
+
+
+def frames_picture(frames: Sequence[Frame], *, scale: float = 2.0) -> bytes:
+    """The last frames of one graph in reading order, PNG; see `last_frames`.
+
+    scale: pixels to the point. Raises Mistake for a graph without boxes.
+    """
     if not frames or not frames[0].boxes:
         raise Mistake("There is no graph to draw: it has no node.")
-    shown = list(frames)[-MOST_FRAMES:]
-    places = layout([box.inputs for box in shown[0].boxes])
-    across = 1 + max(x for x, _ in places)
-    down = 1 + max(y for _, y in places) - min(y for _, y in places)
-    columns = min(columns, len(shown), max(1, round(9 / across)) if len(shown) > 1 else 1)
+    shown = last_frames(frames)
+    inputs = [box.inputs for box in shown[0].boxes]
+    wide = [_wide([frame.boxes[i] for frame in shown]) for i in range(len(inputs))]
+    boxes = [_measured(box.text) + 14 for box in shown[0].boxes]
+    places = layout(inputs, wide)
+    words = max(_measured(frame.words) for frame in shown)
+    head = HEAD if words else 0.0
+    across, down = max(places.width, words) + 2 * MARGIN, places.height + 2 * MARGIN + head
+    columns = max(1, min(len(shown), 4, int(PAGE // across)))
     rows = -(-len(shown) // columns)
     with style():
-        figure, axes = panels(
-            rows, columns, width=scale * (40 + 92 * across), height=scale * (46 + 66 * down)
-        )
-        for i, one in enumerate(axes):
-            one.set_axis_off()
-            if i < len(shown):
-                _draw(one, shown[i], places, scale)
-        return png(figure)
+        figure, axes = canvas(across * columns, down * rows, left=0, right=0, top=0, bottom=0)
+        axes.set_axis_off()
+        axes.set(xlim=(0, across * columns), ylim=(down * rows, 0))  # in points, from the top left
+        for i, frame in enumerate(shown):
+            x, y = across * (i % columns) + MARGIN, down * (i // columns) + MARGIN
+            axes.text(x, y + 4, frame.words, size=SIZE, va="center", color=INK)
+            left = x + (across - 2 * MARGIN - places.width) * (0.5 if len(shown) == 1 else 0)
+            _draw(axes, frame, places, boxes, (left, y + head))
+        longest = max(across * columns, down * rows)
+        return png(figure, scale=min(scale, MOST_PIXELS / longest))
 
 
-def layout(inputs: Sequence[tuple[int, ...]]) -> list[tuple[float, float]]:
-    """(column, height) of each node: behind its inputs, at the middle of those it feeds.
+def _draw(
+    axes: "Axes", frame: Frame, places: Layout, boxes: Sequence[float], corner: Point
+) -> None:
+    """A frame, its top left at `corner`. boxes: their widths, without what stands above them."""
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-    inputs: of each node, indices of earlier ones; the last node is the result. Nodes of a column
-    are at least 1 apart.
-    """
-    n = len(inputs)
-    column = [0] * n
-    for i in range(n):
-        column[i] = 1 + max((column[j] for j in inputs[i]), default=-1)
-    fed: list[list[int]] = [[i for i in range(n) if j in inputs[i]] for j in range(n)]
-    for i in range(n - 2, -1, -1):  # each stands right before the first that needs it
-        column[i] = min((column[k] for k in fed[i]), default=column[i] + 1) - 1
-    height = [0.0] * n
-    for at in range(max(column), -1, -1):
-        members = [i for i in range(n) if column[i] == at]
-        wanted = {i: _middle([height[k] + _lean(inputs[k], i) for k in fed[i]]) for i in members}
-        members.sort(key=lambda i: (-wanted[i], i))
-        taken: list[float] = []
-        for i in members:
-            taken.append(min([wanted[i], *([taken[-1] - 1] if taken else [])]))
-        shift = _middle([wanted[i] - y for i, y in zip(members, taken, strict=True)])
-        for i, y in zip(members, taken, strict=True):
-            height[i] = y + shift
-    return [(float(x), y) for x, y in zip(column, height, strict=True)]
-
-
-def _lean(inputs: tuple[int, ...], one: int) -> float:
-    """The first input stands a little above the node, the last a little below."""
-    return (len(inputs) - 1) / 2 - inputs.index(one)
-
-
-def _middle(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
-def _draw(axes: "Axes", frame: Frame, places: Sequence[tuple[float, float]], scale: float) -> None:
-    size = 9.0 * (1 + (scale - 1) / 2)
-    for i, box in enumerate(frame.boxes):
-        for j in box.inputs:
-            axes.annotate(
-                "", xy=places[i], xytext=places[j], zorder=1,
-                arrowprops={"arrowstyle": "-|>", "color": MUTED, "lw": 1.0,
-                            "shrinkA": 16 * scale, "shrinkB": 20 * scale},
+    for i, ways in enumerate(places.ways):
+        for j, points in zip(frame.boxes[i].inputs, ways, strict=True):
+            # from edge to edge of the boxes themselves, which may be narrower than their numbers
+            start, *between, end = points
+            start = places.places[j][0] + boxes[j] / 2, start[1]
+            end = places.places[i][0] - boxes[i] / 2, end[1]
+            axes.add_artist(
+                FancyArrowPatch(
+                    path=_path([(x + corner[0], y + corner[1]) for x, y in (start, *between, end)]),
+                    arrowstyle="-|>,head_length=4,head_width=2", color=MUTED, lw=1, zorder=1,
+                )
             )  # fmt: skip
-    for i, (box, (x, y)) in enumerate(zip(frame.boxes, places, strict=True)):
-        edge = ACCENT if i == frame.about else MUTED
-        axes.text(
-            x, y, box.text, size=size, ha="center", va="center", zorder=3,
-            bbox={"boxstyle": "round,pad=0.45", "fc": "white", "ec": edge,
-                  "lw": 1.8 if i == frame.about else 1.0},
+    for i, (box, place) in enumerate(zip(frame.boxes, places.places, strict=True)):
+        x, y = place[0] + corner[0], place[1] + corner[1]
+        about = i == frame.about
+        axes.add_artist(
+            FancyBboxPatch(
+                (x - boxes[i] / 2 + 5, y - BOX / 2 + 5), boxes[i] - 10, BOX - 10,
+                boxstyle="round,pad=5", fc="white", ec=ACCENT if about else MUTED,
+                lw=1.8 if about else 1.0, zorder=2,
+            )
         )  # fmt: skip
-        for text, side, colour in ((box.value, 1, INK), (box.gradient, -1, ACCENT)):
-            axes.annotate(
-                text, (x, y), xytext=(0, side * 15 * scale), textcoords="offset points",
-                size=size, color=colour, ha="center", va="bottom" if side > 0 else "top",
-                weight="bold" if i == frame.about else "normal", zorder=4,
-                bbox={"boxstyle": "square,pad=0.05", "fc": "white", "lw": 0} if text else None,
+        axes.text(x, y, box.text, size=SIZE, ha="center", va="center_baseline", zorder=3)
+        for text, side, colour in ((box.value, -1, INK), (box.gradient, 1, ACCENT)):
+            axes.text(
+                x, y + side * (BOX / 2 + 9), text, size=SIZE, color=colour, ha="center",
+                va="center", weight="bold" if about else "normal", zorder=3,
             )  # fmt: skip
-    xs, ys = [x for x, _ in places], [y for _, y in places]
-    axes.set_xlim(min(xs) - 0.55, max(xs) + 0.6)
-    axes.set_ylim(min(ys) - 0.75, max(ys) + 0.75)
-    axes.set_title(frame.words, size=size, color=INK, loc="left")
+
+
+def _path(points: Sequence[Point]) -> "Path":
+    """Level where two points are as high as each other, else a curve that begins and ends level."""
+    from matplotlib.path import Path
+
+    codes, through = [Path.MOVETO], [points[0]]
+    for (x, y), (to_x, to_y) in pairwise(points):
+        middle = (x + to_x) / 2
+        through += [(middle, y), (middle, to_y), (to_x, to_y)]
+        codes += [Path.CURVE4] * 3
+    return Path(through, codes)
+
+
+def _wide(boxes: Sequence[Box]) -> float:
+    """The width of a box over all frames, with the numbers above and below it."""
+    numbers = {text for box in boxes for text in (box.value, box.gradient)}
+    return max(_measured(boxes[0].text) + 14, *(_measured(text) * 1.1 + 4 for text in numbers))
+
+
+def _measured(text: str) -> float:
+    """How wide a text is, in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    if not text.strip():
+        return 0.0
+    font = FontProperties(family="DejaVu Sans")
+    return float(TextPath((0, 0), text, size=SIZE, prop=font).get_extents().width)

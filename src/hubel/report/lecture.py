@@ -1,16 +1,27 @@
 """lecture.html: every claim of the lecture, the figure, what was measured, and the verdict."""
 
 import base64
+import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hubel.findings import HOLDS, HOLDS_NOT, NOT_SHOWN, Claim, Drawing, Finding
 from hubel.report.html import render
 
 LATER, FAILED = "later work", "could not be measured"
+ORDER = (HOLDS, HOLDS_NOT, NOT_SHOWN, FAILED, LATER)
 _MOST_LINES = 40  # of what a lab prints; the rest is in its own output
+
+
+class Picture(NamedTuple):
+    """A drawing as the page shows it: data: URI, caption, and its size in points."""
+
+    uri: str
+    caption: str
+    width: float
+    height: float
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,7 @@ class Entry:
 
     finding: None where the lab is later work, or failed (`failed` says why). pictured_at: the claim
     that the lab's pictures stand with, where that is another one. lines: what the lab printed.
+    parts: the claims that this one sums up; its verdict is then the least of theirs.
     """
 
     claim: Claim
@@ -27,21 +39,20 @@ class Entry:
     pictured_at: str = ""
     lines: tuple[str, ...] = ()
     failed: str = ""
+    parts: tuple["Entry", ...] = ()
 
     @property
     def verdict(self) -> str:
         """One of five: the finding's three, that it failed, or that it is later work."""
+        if self.parts:
+            return max((part.verdict for part in self.parts), key=ORDER.index)
         if self.finding is not None:
             return self.finding.verdict
         return FAILED if self.claim.lab is not None else LATER
 
     @property
-    def pictures(self) -> list[tuple[str, str]]:
-        """(data: URI, caption) of each drawing."""
-        return [
-            (f"data:image/png;base64,{base64.b64encode(png).decode()}", caption)
-            for _, png, caption in self.drawings
-        ]
+    def pictures(self) -> list[Picture]:
+        return [_picture(drawing) for drawing in self.drawings]
 
     @property
     def printed(self) -> str:
@@ -51,14 +62,19 @@ class Entry:
 
 
 def lecture_page(entries: Sequence[Entry], *, facts: Mapping[str, Any]) -> str:
-    """The whole page as HTML. facts: date, hubel, torch, machine, size, seed, seconds, waited."""
+    """The whole page as HTML. facts: date, hubel, torch, machine, size, seed, seconds."""
     counts = Counter(entry.verdict for entry in entries)
-    order = (HOLDS, HOLDS_NOT, NOT_SHOWN, FAILED, LATER)
     return render(
         "lecture.html",
         entries=entries,
         facts=facts,
-        counts={verdict: counts[verdict] for verdict in order if counts[verdict]},
-        errata=[entry.claim for entry in entries if entry.claim.erratum],
+        counts={verdict: counts[verdict] for verdict in ORDER if counts[verdict]},
         marks={HOLDS: "yes", HOLDS_NOT: "no", NOT_SHOWN: "open", FAILED: "no", LATER: "open"},
     )
+
+
+def _picture(drawing: Drawing) -> Picture:
+    """Drawings have two pixels to the point; a PNG tells its size after its signature."""
+    width, height = struct.unpack(">II", drawing.png[16:24])
+    uri = f"data:image/png;base64,{base64.b64encode(drawing.png).decode()}"
+    return Picture(uri, drawing.caption, width / 2, height / 2)

@@ -3,26 +3,35 @@
 import os
 from pathlib import Path
 
+from hubel.fetch import Progress
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import FACTS, Classifier
 from hubel.networks import catalogue, weights
 
 
-def load(model: str | os.PathLike[str]) -> Classifier:
+def load(
+    model: str | os.PathLike[str], *, download: bool = False, progress: Progress | None = None
+) -> Classifier:
     """The classifier of a run folder or model folder, or a catalogue network with its weights.
 
-    Raises Mistake for what is none of these (the nearest name is suggested) and Failure for a
-    folder whose files are missing or damaged. For a network of your own:
-    `hubel.Classifier.load(folder, build=…)`.
+    download: whether published weights that are not here may be fetched, with progress(bytes done,
+    bytes in all). Raises Mistake for what is none of these (the nearest name is suggested) and
+    Failure for a folder whose files are missing or damaged, and for weights that are not here: it
+    says what would be fetched. For a network of your own: `hubel.Classifier.load(folder, build=…)`.
 
     >>> import hubel
     >>> hubel.load("efficientnet-lite0").classes[285]
     'Egyptian cat'
     """
     name, path = os.fspath(model), Path(model)
-    if name in weights.PUBLISHED:
-        return weights.load(name)
     folder = model_folder(path)
+    if name in weights.PUBLISHED:
+        try:
+            return weights.load(name, download=download, progress=progress)
+        except Failure as missing:
+            if folder is None:
+                raise
+            raise Failure(f"{missing} Your own folder of that name is ./{name}.") from None
     if folder is not None:
         return Classifier.load(folder, build=catalogue.build)
     if name in catalogue.CATALOGUE:

@@ -47,6 +47,7 @@ def predict(
     device: str = "auto",
     threads: int | None = None,
     batch_size: int | None = None,
+    download: bool = False,
     watch: Watch | None = None,
 ) -> list[Prediction]:
     """The `top` most probable classes of each picture, in the order given.
@@ -54,6 +55,7 @@ def predict(
     images: one or several of: a file, a folder (all pictures in it, at any depth), a glob, a PIL
     image, an array, the bytes of a file. A picture that cannot be read is there with its reason.
     batch_size: None finds the fastest by itself; the next pictures are decoded meanwhile.
+    download: whether a network's published weights may be fetched, where they are not here yet.
 
     >>> import hubel, skimage.data
     >>> hubel.predict("efficientnet-lite0", skimage.data.chelsea(), top=1)[0].classes[0][0]
@@ -64,7 +66,14 @@ def predict(
         raise Mistake(f"--top is at least 1, not {top}.")
     where = machine.device(device)
     pictures = list(_named(images))
-    classifier = (model if isinstance(model, Classifier) else load(model)).to(where)
+    if not isinstance(model, Classifier):
+        name = os.fspath(model)
+        model = load(
+            name,
+            download=download,
+            progress=lambda done, total: watch.progress("download", done, total, name),
+        )
+    classifier = model.to(where)
     errors: dict[int, str] = {}
     with machine.threads(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hubel.mistakes import Failure, Mistake
 from hubel.run import Run
+from hubel.verbs import rate
 from hubel.verbs.report import report_again
 from hubel.verbs.start import begin_with
 from hubel.verbs.train import Stopped, Trained, asked, check_minutes, named, train
@@ -129,7 +130,10 @@ def restart(
     if settings.get("trial") is not None:
         raise Mistake("The trials of restarts are counted by themselves: leave out trial.")
     # all that can be wrong with it is found before there is a folder
-    each, _ = begin_with(asked(data, recipe, settings), None)
+    each, start = begin_with(asked(data, recipe, settings), None)
+    if rate.is_wanted(recipe, settings):
+        # once for all of them: they differ in their draws alone
+        each = rate.found(each, start, device=device, threads=threads, workers=workers, watch=watch)
     if each.start and os.path.isdir(each.start):
         each = each.model_copy(update={"start": str(Path(each.start).resolve())})
     name = named(each.data, {"network": each.network})

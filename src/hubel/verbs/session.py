@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -22,9 +22,8 @@ from hubel.training.loop import Epoch, Step, TrainingState, finished, fit, train
 from hubel.training.optimisers import Optimiser
 from hubel.training.recipe import Recipe
 from hubel.transfer import finetune
-from hubel.transfer.features import head, pooled
-from hubel.transfer.probe import probe
 from hubel.verbs import machine
+from hubel.verbs.head import fit_head
 from hubel.verbs.prepare import Prepared
 from hubel.verbs.watch import Watch
 
@@ -57,18 +56,9 @@ def begin(
     watch: Watch,
 ) -> Session:
     """Put the parts together and go back to the last whole checkpoint, if there is one."""
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    classifier.to(where, memory_format=layout)  # type: ignore[call-overload]
-    optimiser = optimisers.build(
-        classifier.network.named_parameters(),
-        kind=recipe.optimiser,
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-        rates=finetune.rates(classifier.network, recipe.first_rate) if recipe.start else None,
-    )
-    batches = _batches(recipe, prepared, where)
+    place(classifier, recipe, where)
+    optimiser = optimiser_of(recipe, classifier, recipe.lr)
+    batches = batches_of(recipe, prepared, where)
     session = Session(run, recipe, prepared, classifier, batches, optimiser, where, watch)
     last = run.load("last", "previous")
     if last is not None:
@@ -78,6 +68,25 @@ def begin(
         _restore_best(session)
         run.log(f"resumed at epoch {session.state.epoch}, step {session.state.step}")
     return session
+
+
+def place(classifier: Classifier, recipe: Recipe, where: torch.device) -> None:
+    """Move the classifier to the device, in the layout that the recipe asks for."""
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    classifier.to(where, memory_format=layout)  # type: ignore[call-overload]
+
+
+def optimiser_of(recipe: Recipe, classifier: Classifier, lr: float) -> Optimiser:
+    """The recipe's optimiser at this rate; of a start, slower for earlier layers."""
+    return optimisers.build(
+        classifier.network.named_parameters(),
+        kind=recipe.optimiser,
+        lr=lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+        rates=finetune.rates(classifier.network, recipe.first_rate) if recipe.start else None,
+    )
 
 
 def _restore_best(session: Session) -> None:
@@ -103,7 +112,8 @@ def _restore_best(session: Session) -> None:
     state.best_epoch = 0
 
 
-def _batches(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches:
+def batches_of(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches:
+    """The training pictures in batches, changed and mixed as the recipe says."""
     images = torch.from_numpy(prepared.train.images)
     return Batches(
         images,
@@ -128,14 +138,6 @@ def events(session: Session) -> Iterator[Step | Epoch]:
     recipe, classifier = session.recipe, session.classifier
     if recipe.start and session.state.epoch == 0:
         yield head_epoch(session)
-    labels = torch.from_numpy(session.prepared.train.labels)
-    counts = torch.bincount(labels, minlength=len(classifier.classes))
-    weights = len(labels) / (len(counts) * counts) if session.prepared.balanced else None
-    loss = losses.loss(
-        recipe.loss,
-        smoothing=recipe.smoothing,
-        weights=None if weights is None else weights.to(session.device),
-    )
     planned = schedule.schedule(
         recipe.schedule,
         warmup=recipe.warmup,
@@ -145,7 +147,7 @@ def events(session: Session) -> Iterator[Step | Epoch]:
     yield from fit(
         classifier,
         session.batches,
-        loss=loss,
+        loss=loss_of(recipe, session.prepared, session.device),
         optimiser=session.optimiser,
         schedule=schedule.after(1, planned) if recipe.start else planned,
         epochs=recipe.epochs,
@@ -153,11 +155,23 @@ def events(session: Session) -> Iterator[Step | Epoch]:
         device=session.device,
         seed=recipe.drawn_from,
         validate=lambda: _validate(session),
-        penalty=_penalty(recipe),
+        penalty=penalty_of(recipe),
         patience=recipe.patience,
         autocast=machine.autocast(recipe.precision, session.device),
         mode=_Thawing(recipe) if recipe.start else training_mode,
         slack=finetune.slack(len(session.prepared.validation.labels)) if recipe.start else 0.0,
+    )
+
+
+def loss_of(recipe: Recipe, prepared: Prepared, where: torch.device) -> losses.Loss:
+    """The recipe's loss; where classes are to weigh alike, rare ones weigh more."""
+    labels = torch.from_numpy(prepared.train.labels)
+    counts = torch.bincount(labels, minlength=len(prepared.splits.train.classes))
+    weights = len(labels) / (len(counts) * counts) if prepared.balanced else None
+    return losses.loss(
+        recipe.loss,
+        smoothing=recipe.smoothing,
+        weights=None if weights is None else weights.to(where),
     )
 
 
@@ -178,56 +192,19 @@ class _Thawing:
 def head_epoch(session: Session) -> Epoch:
     """The first epoch from a start: its last layer alone, on features that are computed once.
 
-    The layer that is there stays where it names more of the validation pictures than the new one:
-    that of a start which knows these classes.
+    The layer that is there may be the better one: that of a start which knows these classes.
     """
     began = time.perf_counter()
-    prepared, classifier, state = session.prepared, session.classifier, session.state
-    features, labels = {}, {}
-    for name in ("train", "validation"):
-        loaded = getattr(prepared, name)
-        labels[name] = torch.from_numpy(loaded.labels)
-        features[name] = pooled(
-            classifier,
-            loaded.images,
-            device=session.device,
-            progress=lambda done, total: session.watch.progress("features", done, total),
-        )
-    weights, biases = probe(
-        features["train"],
-        labels["train"],
-        classes=len(classifier.classes),
-        balanced=prepared.balanced,
-        validation=(features["validation"], labels["validation"]),
-        seed=session.recipe.drawn_from,
-    )
-    layer = classifier.network.get_submodule(head(classifier.network, len(classifier.classes)))
-    before = [parameter.detach().clone() for parameter in layer.parameters()]
-
-    def on(name: str) -> Evaluation:
-        with torch.no_grad():
-            logits = layer(features[name].to(session.device)).cpu()
-        return evaluate.evaluation(logits, labels[name], classifier.classes)
-
-    old = on("validation")
-    _fill(layer, (weights, biases))
-    if on("validation").accuracy < old.accuracy:
-        _fill(layer, before)
+    state, classifier = session.state, session.classifier
+    found = fit_head(session.recipe, session.prepared, classifier, session.device, session.watch)
     figures = {"epoch": 1.0, "rate": 0.0}
     for name, prefix in (("train", ""), ("validation", "validation_")):
-        found = on(name)
-        figures |= {f"{prefix}loss": found.loss, f"{prefix}accuracy": found.accuracy}
+        figures |= {f"{prefix}loss": found[name].loss, f"{prefix}accuracy": found[name].accuracy}
     state.seconds += time.perf_counter() - began
     return finished(state, classifier, figures)
 
 
-def _fill(layer: nn.Module, values: Sequence[Tensor]) -> None:
-    with torch.no_grad():
-        for parameter, value in zip(layer.parameters(), values, strict=False):
-            parameter.copy_(value)
-
-
-def _penalty(recipe: Recipe) -> Callable[[nn.Module], Tensor] | None:
+def penalty_of(recipe: Recipe) -> Callable[[nn.Module], Tensor] | None:
     """λ₁ Σ|W| + λ₂ ΣW², or None where the recipe has neither."""
     if not (recipe.l1 or recipe.l2):
         return None

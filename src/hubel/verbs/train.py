@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from hubel.run import Run
 from hubel.training import recipe as recipes
 from hubel.training.loop import Epoch, out_of_patience
 from hubel.training.recipe import Recipe
-from hubel.verbs import machine
+from hubel.verbs import machine, rate
 from hubel.verbs.interrupt import Request, interruptible
 from hubel.verbs.prepare import Prepared, Rows, make_classifier, prepare
 from hubel.verbs.report import write_report
@@ -65,12 +65,13 @@ def train(
 
     recipe: a name of `hubel.training.presets.RECIPES` or a TOML file; None: `finetune` for
     photographs in colour and wherever a start is named, else `fast`. settings: any of its keys
-    (network="lenet5", start="efficientnet-lite0", epochs=5, lr=0.1, seed=1, …). out: the run
-    folder, which must be new; the default is runs/<date>-<data>-<network>. minutes: stop after so
-    long; it never shapes the schedule, and the run can be resumed. resume: a run folder to go on
-    with, exactly as it would have gone on: on the same device, threads and versions, unless
-    inexact. workers: processes that decode pictures, 0 for threads of this process. watch: hears
-    of progress and notices.
+    (network="lenet5", start="efficientnet-lite0", epochs=5, lr=0.1, seed=1, …); lr="auto" takes the
+    rate that a range test proposes (`hubel.training.range_test`). out: the run folder, which must
+    be new; the default is runs/<date>-<data>-<network>. minutes: stop after so long; it never
+    shapes the schedule, and the run can be resumed. resume: a run folder to go on with, exactly as
+    it would have gone on: on the same device, threads and versions, unless inexact. workers:
+    processes that decode pictures, 0 for threads of this process. watch: hears of progress and
+    notices.
 
     Ctrl-C stops after the step, saves, and gives back what there is; a second one stops at once.
     Raises Mistake (a wrong name or value), Failure (data, disk) and FloatingPointError (the loss
@@ -87,6 +88,7 @@ def train(
     before: Rows | None = None
     where = machine.device(device)
     check_minutes(minutes)
+    to_find = resume is None and rate.is_wanted(recipe, settings)
     if resume is not None:
         if data is not None or settings or out is not None:
             raise Mistake("A resumed run keeps its data, recipe and folder: give only --resume.")
@@ -100,6 +102,9 @@ def train(
     with machine.threads(threads), machine.deterministic(resolved.deterministic):
         prepared = prepare(resolved, workers=workers, watch=watch, before=before, start=start)
         classifier = make_classifier(resolved, prepared, start)
+        if to_find:
+            resolved, told = rate.settled(resolved, prepared, classifier, where, watch)
+            prepared = replace(prepared, notices=(*prepared.notices, told))
         if run is None:
             run = _new_run(resolved, classifier, out)
         with run.locked():
@@ -121,8 +126,13 @@ def check_minutes(minutes: float | None) -> None:
 def asked(
     data: str | os.PathLike[str] | None, recipe: str | None, settings: Mapping[str, Any]
 ) -> Recipe:
-    """The recipe that these arguments of `train` ask for. Raises Mistake for what is wrong."""
+    """The recipe that these arguments of `train` ask for; lr=auto has a number standing in for it.
+
+    Raises Mistake for what is wrong.
+    """
     given = {key: value for key, value in settings.items() if value is not None}
+    if rate.is_wanted(recipe, given):
+        given["lr"] = rate.STANDING_IN
     if data is not None:
         given["data"] = _absolute(data)
     return recipes.resolve(recipe or _usual(given), given)

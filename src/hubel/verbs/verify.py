@@ -167,7 +167,8 @@ def _constants(norm: tuple[int, float, float, float]) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} of {size}" for size, n in sorted(counts.items(), reverse=True))
+    largest = sorted(counts.items(), key=lambda row: [-int(n) for n in row[0].split("×")])
+    return ", ".join(f"{n} of {size}" for size, n in largest)
 
 
 def _sides(shape: tuple[int, ...]) -> str:
