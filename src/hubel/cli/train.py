@@ -35,8 +35,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="fast, finetune, alexnet-2012, resnet-2015, or a TOML file  [default: finetune for "
-            "photographs in colour, else fast]"
+            help="fast, finetune, alexnet-2012, resnet-2015, or a TOML file  [default: finetune "
+            "for photographs in colour, else fast]"
         ),
     ] = None,
     settings: Annotated[

@@ -126,7 +126,7 @@ def _picture(ways: dict[str, Way], slope: Slope, paths: dict[str, Tensor]) -> by
     with style():
         figure, (left, middle, right) = panels(1, 3, width=250, height=230)
         for kind, way in ways.items():
-            drawn = {"color": COLOURS[kind], "lw": 1.8, "marker": "o", "ms": 3.5}
+            drawn: dict[str, Any] = {"color": COLOURS[kind], "lw": 1.8, "marker": "o", "ms": 3.5}
             left.plot(range(1, len(way.losses) + 1), way.losses, label=kind, **drawn)
             middle.plot(way.seconds, way.losses, **drawn)
         left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))

@@ -69,7 +69,7 @@ def _experiment(
     family: str, data: Pictures, blocks: tuple[int, int], epochs: int, seed: int, setting: Setting,
     stage: tuple[int, int],
 ) -> tuple[dict[str, list[float]], Held]:  # fmt: skip
-    """The copy, and training losses by epoch of the KINDS; the deepened one begins with the copy."""
+    """The copy, and training losses by epoch of the KINDS; the deepened begins with the copy."""
     done, parts = stage[0] * 4, stage[1] * 4  # four trainings each
 
     def trained(network: nn.Module, part: int, start: int) -> Learned:

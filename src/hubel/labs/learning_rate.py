@@ -36,9 +36,7 @@ def learning_rate(setting: Setting) -> Shown:
         learned = learn(
             network_for(NETWORK, data, seed=seed), data, epochs=epochs,
             lr=proposed * FACTORS[word], batch_size=64, seed=seed, on_train=n,
-            progress=lambda done, steps, i=i, word=word: setting.watch.progress(
-                "train", i * steps + done, total * steps, word
-            ),
+            progress=partial(_told, setting, word, i, total),
         )  # fmt: skip
         found = [row["train_loss"] for row in learned.history]
         exploded[word] += not learned.finite
@@ -78,6 +76,10 @@ def learning_rate(setting: Setting) -> Shown:
             "range_test": {"rates": test.rates, "losses": test.losses},
         },
     )
+
+
+def _told(setting: Setting, word: str, part: int, parts: int, done: int, steps: int) -> None:
+    setting.watch.progress("train", part * steps + done, parts * steps, word)
 
 
 def tested(data: Pictures, setting: Setting) -> RangeTest:

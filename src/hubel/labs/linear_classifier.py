@@ -1,4 +1,4 @@
-"""f(x, W) = Wx + b: four pixels by hand, then 3,072 numbers of a picture in colour, and templates."""
+"""f(x, W) = Wx + b: four pixels by hand, then the 3,072 numbers of a picture, and templates."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """Features designed by hand with a classifier behind them, against a hierarchy that is learned."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ class Rated(NamedTuple):
 
 def shallow_and_deep(setting: Setting) -> Shown:
     """Five methods and chance on one split of small colour pictures; and what HOG sees."""
-    n, held = setting.pick((300, 200), (3000, 2000), (20000, 10000))
+    n, held = setting.pick((100, 60), (3000, 2000), (20000, 10000))
     data = colour_pictures(n, held, seed=setting.seed)
     cut = len(data.train) * 9 // 10  # the rest chooses the strength of the machines
     parts = [
@@ -54,9 +55,7 @@ def shallow_and_deep(setting: Setting) -> Shown:
         learned = learn(
             network_for(name, data, seed=setting.seed), data, epochs=epochs, lr=lr,
             planned="one-cycle", batch_size=64, weight_decay=5e-4, seed=setting.seed, on_train=0,
-            progress=lambda done, total, word=word: setting.watch.progress(
-                "train", done, total, word
-            ),
+            progress=partial(_told, setting, word),
         )  # fmt: skip
         right = answers(learned.classifier, data.test).argmax(1) == data.test_labels
         rated.append(_rated(word, right.numpy(), True))
@@ -81,16 +80,20 @@ def shallow_and_deep(setting: Setting) -> Shown:
             Drawing(
                 "hog",
                 inverted,
-                "What HOG sees: test pictures, their histograms of oriented gradients, and the grey "
-                "pictures that a ridge regression, fitted on training pictures, finds for these "
-                "histograms alone (the idea of Vondrick et al. 2013). Colour is gone, and so is "
-                "what is finer than a cell; its error is "
+                "What HOG sees: test pictures, their histograms of oriented gradients, and the "
+                "grey pictures that a ridge regression, fitted on training pictures, finds for "
+                "these histograms alone (the idea of Vondrick et al. 2013). Colour is gone, and so "
+                "is what is finer than a cell; its error is "
                 f"{error / blank:.0%} of that of the mean picture.",
             ),
         ),
         numbers={one.name: {"accuracy": one.accuracy, "interval": one.interval} for one in rated}
         | {"hog inverted": {"error": error, "of the mean picture": blank}},
     )
+
+
+def _told(setting: Setting, word: str, done: int, total: int) -> None:
+    setting.watch.progress("train", done, total, word)
 
 
 def _rated(name: str, right: NDArray[np.bool_], learned: bool) -> Rated:
@@ -131,11 +134,13 @@ def _glyphs(image: Tensor) -> NDArray[np.uint8]:
         visualize=True, channel_axis=2,
     )  # fmt: skip
     scaled = drawn / max(float(np.quantile(drawn, 0.995)), 1e-9)
-    return np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)[..., None]
+    grey: NDArray[np.uint8] = np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+    return grey[..., None]
 
 
 def _uint8(grey: Tensor) -> NDArray[np.uint8]:
-    return (grey.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    found: NDArray[np.uint8] = (grey.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    return found
 
 
 def _bars(rated: list[Rated]) -> bytes:
