@@ -20,6 +20,7 @@ from hubel.labs.learning import colour_pictures
 from hubel.labs.page import run_all
 from hubel.report.sheet import contact_sheet
 from hubel.verbs.augment import augment_sheet
+from hubel.verbs.networks import draw, layers
 from hubel.verbs.watch import Lines
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +28,7 @@ IMAGES = ROOT / "docs" / "images"
 
 
 def lecture() -> None:
-    """The labs' pictures, as lab-NAME-PICTURE.png; labs that ran before in build/ are taken over."""
+    """The labs' pictures as lab-NAME-PICTURE.png; those that ran in build/ are taken over."""
     for ran in run_all(out=ROOT / "build" / "lecture", watch=Lines()).ran:
         for drawing in ran.shown.drawings:
             with Image.open(io.BytesIO(drawing.png)) as image:
@@ -46,7 +47,7 @@ def scenes() -> None:
 def architectures() -> None:
     """The drawn networks of docs/networks.md."""
     for name in ("alexnet-2012", "googlenet-2014", "resnet18"):
-        network_picture(name, out=IMAGES / f"network-{name}.png")
+        draw(name, layers(name), IMAGES / f"network-{name}.png")
 
 
 def report() -> None:
