@@ -88,9 +88,9 @@ def test_a_picture_has_its_size_and_a_long_print_is_cut() -> None:
     assert (picture.width, picture.height) == (300, 150)  # two pixels to the point
     text = _section(lecture_page(_entries(), facts=FACTS), "L1")
     assert "--width: 300.0pt; aspect-ratio: 300.0 / 150.0" in text
-    assert "line 39\n… and 60 more lines</pre>" in text
+    assert "line 39\n… and 60 more lines\n</pre>" in text
     short = Entry(_entries()[0].claim, lines=("a", "b"))
-    assert short.printed == "a\nb"
+    assert short.printed == ["a", "b"]
 
 
 def test_a_sum_is_as_good_as_the_least_of_its_parts() -> None:

@@ -34,7 +34,7 @@ class Rated(NamedTuple):
 
 def shallow_and_deep(setting: Setting) -> Shown:
     """Five methods and chance on one split of small colour pictures; and what HOG sees."""
-    n, held = setting.pick((100, 60), (3000, 2000), (20000, 10000))
+    n, held = setting.pick((100, 60), (1500, 1500), (20000, 10000))
     data = colour_pictures(n, held, seed=setting.seed)
     cut = len(data.train) * 9 // 10  # the rest chooses the strength of the machines
     parts = [

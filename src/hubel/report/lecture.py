@@ -55,10 +55,9 @@ class Entry:
         return [_picture(drawing) for drawing in self.drawings]
 
     @property
-    def printed(self) -> str:
+    def printed(self) -> list[str]:
         more = len(self.lines) - _MOST_LINES
-        shown = [*self.lines[:_MOST_LINES], *([f"… and {more} more lines"] if more > 0 else [])]
-        return "\n".join(shown)
+        return [*self.lines[:_MOST_LINES], *([f"… and {more} more lines"] if more > 0 else [])]
 
 
 def lecture_page(entries: Sequence[Entry], *, facts: Mapping[str, Any]) -> str:
