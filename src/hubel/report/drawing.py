@@ -86,13 +86,13 @@ def plain_logs(axes: "Axes", *, decades: int = 1) -> None:
 
     matplotlib's own are formulas, which are not read here (see `_STYLE`).
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_locator(LogLocator(10.0**decades))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_locator(LogLocator(subs=()))
+            axis.set_minor_locator(NullLocator())
 
 
 def svg(figure: "Figure") -> bytes:
