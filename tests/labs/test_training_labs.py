@@ -18,7 +18,6 @@ from hubel.labs.learning import grey_pictures
 from hubel.labs.learning_rate import learning_rate
 from hubel.labs.linear_classifier import SCORES, by_hand, linear_classifier
 from hubel.labs.regularisation import fitted, regularisation
-from hubel.labs.shallow_and_deep import seen_by_hog, shallow_and_deep
 
 QUICK = Setting("quick")
 LABS: dict[Callable[..., Shown], list[str]] = {
@@ -30,7 +29,6 @@ LABS: dict[Callable[..., Shown], list[str]] = {
     learning_rate: ["L19"],
     linear_classifier: ["L10", "L11"],
     regularisation: ["L13"],
-    shallow_and_deep: ["L4"],
 }
 
 
@@ -71,8 +69,3 @@ def test_l1_stops_at_zero_and_l2_does_not() -> None:
     zeros = {kind: fitted(data, kind, 1e-2, 100, QUICK).zero for kind in ("none", "L2", "L1")}
     assert zeros["none"] == zeros["L2"] == 0
     assert zeros["L1"] > 0.3
-
-
-def test_hogs_inversion_is_better_than_the_mean_picture() -> None:
-    _, error, blank = seen_by_hog(grey_pictures(600, 100, side=28))
-    assert error < 0.7 * blank

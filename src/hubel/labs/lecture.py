@@ -31,7 +31,8 @@ CLAIMS: tuple[Claim, ...] = (
         "L4",
         "Hand-made features and a classifier behind them, against a hierarchy that is learned: "
         "from pixels to classifier, jointly.",
-        "shallow-and-deep",
+        None,
+        later=_later("shallow-and-deep"),
     ),
     Claim(
         "L5",
