@@ -11,7 +11,10 @@ def test_findings() -> None:
     assert "60,965,224 parameters, 659,272 units, 7 hidden layers" in found["L1"].measured
     assert found["L1"].holds is None  # without ImageNet
     assert all(found[f"L{i}"].holds for i in (27, 28, 29, 30))
-    assert shown.numbers["sizes"]["googlenet-2014"]["parameters"] == 6_998_552  # without heads
+    sizes = shown.numbers["sizes"]
+    assert set(sizes) == set(lab.DRAWN)
+    assert (sizes["alexnet-2012"]["top5"], sizes["resnet152-2015"]["top5"]) == (18.2, 5.71)
+    assert sizes["googlenet-2014"]["parameters"] == 6_998_552  # without heads
 
 
 def test_a_network_that_is_not_its_papers_is_told() -> None:

@@ -85,7 +85,7 @@ def _way(setting: Setting, data: Pictures, kind: str, epochs: int, part: int) ->
 
 
 class Slope:
-    """A loss with two weights: is a picture of the first class, by two brightnesses of it?"""
+    """A loss with two weights: is a picture of class 1, by two brightnesses of it?"""
 
     def __init__(self, data: Pictures) -> None:
         half = data.train.shape[2] // 2

@@ -1,5 +1,7 @@
 """Learning rates: too low, good, too high; and the range test that proposes one."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -18,7 +20,8 @@ from hubel.training.range_test import RangeTest, range_test
 # rates as multiples of the one that the range test proposes
 FACTORS = {"too low": 1 / 100, "good": 1.0, "too high": 30.0}
 COLOURS = {"too low": MUTED, "good": ACCENT, "too high": INK}
-GUESS = 2.303  # the loss of ten classes by equal shares
+GUESS = math.log(10)  # the loss of ten classes by equal shares
+FALLBACK = 0.01  # where the range test proposes none
 NETWORK = "lenet5"  # no normalisation, which would forgive a rate that is too high
 
 
@@ -27,7 +30,7 @@ def learning_rate(setting: Setting) -> Shown:
     n, epochs, seeds = setting.pick((300, 2, 2), (3000, 6, 3), (20000, 10, 5))
     data = grey_pictures(n, 500, seed=setting.seed, side=28)
     test = tested(data, setting)
-    proposed = test.proposed or 0.01
+    proposed = test.proposed or FALLBACK
     curves: dict[str, list[list[float]]] = {word: [] for word in FACTORS}
     exploded: dict[str, int] = dict.fromkeys(FACTORS, 0)
     total = len(FACTORS) * seeds
@@ -40,24 +43,24 @@ def learning_rate(setting: Setting) -> Shown:
         )  # fmt: skip
         found = [row["train_loss"] for row in learned.history]
         exploded[word] += not learned.finite
-        curves[word].append(found + [GUESS] * (epochs - len(found)))
-    ends = {word: [curve[-1] for curve in rows] for word, rows in curves.items()}
-    mean = {word: sum(row) / seeds for word, row in ends.items()}
-    boom = exploded["too high"]
+        curves[word].append(found + [math.nan] * (epochs - len(found)))
+    # a training that exploded has no loss at its end: for the verdict it is beyond all others
+    ends = {
+        word: [curve[-1] if math.isfinite(curve[-1]) else math.inf for curve in rows]
+        for word, rows in curves.items()
+    }
+    by = "a range test proposed" if test.proposed else "was taken, as a range test proposed none"
     return Shown(
         findings=(
             Finding(
                 "L19",
-                f"After {epochs} epochs the training loss is {mean['too low']:.2f} at a rate of "
-                f"{proposed * FACTORS['too low']:.2g}, {mean['good']:.2f} at {proposed:.2g}, which "
-                f"a range test proposed, and {mean['too high']:.2f} at "
-                f"{proposed * FACTORS['too high']:.2g}"
-                + (f", where in {boom} of {seeds} trainings it exploded" if boom else "")
-                + f" (guessing has {GUESS:.2f}).",
+                f"After {epochs} epochs the training loss is {_end(ends['too low'])} at a rate of "
+                f"{proposed * FACTORS['too low']:.2g}, {_end(ends['good'])} at {proposed:.2g}, "
+                f"which {by}, and {_end(ends['too high'])} at "
+                f"{proposed * FACTORS['too high']:.2g} (guessing has {GUESS:.2f}).",
                 max(ends["good"]) < min(*ends["too low"], *ends["too high"]),
                 f"{seeds} seeds, {len(data.train):,} pictures of {data.what}, {NETWORK}",
-                f"good rate {spread(ends['good'])}, too low {spread(ends['too low'])}, too high "
-                f"{spread(ends['too high'])}",
+                "; ".join(f"{word} {spread(row)}" for word, row in ends.items()),
             ),
         ),
         drawings=(
@@ -76,6 +79,18 @@ def learning_rate(setting: Setting) -> Shown:
             "range_test": {"rates": test.rates, "losses": test.losses},
         },
     )
+
+
+def _end(losses: Sequence[float]) -> str:
+    """The mean of the trainings that ended, and how many exploded.
+
+    >>> _end([0.5, 0.25, math.inf]), _end([math.inf, math.inf])
+    ('0.38 (1 of 3 trainings exploded)', 'gone (2 of 2 trainings exploded)')
+    """
+    whole = [loss for loss in losses if math.isfinite(loss)]
+    mean = f"{sum(whole) / len(whole):.2f}" if whole else "gone"
+    boom = len(losses) - len(whole)
+    return f"{mean} ({boom} of {len(losses)} trainings exploded)" if boom else mean
 
 
 def _told(setting: Setting, word: str, part: int, parts: int, done: int, steps: int) -> None:

@@ -22,11 +22,19 @@ FAMILIES = {
     "L27": ("alexnet-2012", "alexnet-2012-one-column", "alexnet-2014"),
     "L28": ("vgg11", "vgg11-lrn", "vgg13", "vgg16-1x1", "vgg16", "vgg19"),
     "L29": ("googlenet-2014", "googlenet-bn"),
-    "L30": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "plain18", "plain34"),
+    "L30": (
+        "resnet18",
+        "resnet34",
+        "resnet50-2015",
+        "resnet101-2015",
+        "resnet152-2015",
+        "plain18",
+        "plain34",
+    ),
 }
 DRAWN = {"alexnet-2012": (9, -4), "vgg16": (-9, 9), "vgg19": (9, -4), "googlenet-2014": (9, -4),
-         "resnet34": (9, 4), "resnet50": (9, -4), "resnet101": (9, 4),
-         "resnet152": (9, -8)}  # fmt: skip
+         "resnet34": (9, 4), "resnet50-2015": (9, -4), "resnet101-2015": (9, 4),
+         "resnet152-2015": (9, -8)}  # fmt: skip
 
 
 def networks(setting: Setting) -> Shown:
@@ -98,18 +106,12 @@ def _size(name: str) -> dict[str, Any]:
     summary = trace(built(name), (entry.channels, *entry.usual_size))
     errors = [row.top5 for row in PAPERS[name].published if row.top5 is not None]
     return {
-        "parameters": summary.parameters - sum(_unused(name, summary.unused)),
+        "parameters": sum(row.parameters for row in summary.rows),  # without auxiliary heads
         "multiply_adds": summary.multiply_adds,
         "units": summary.units,
         "depth": summary.depth,
-        "top5": errors[0] if errors else None,
+        "top5": errors[0],  # the paper's own: each that is drawn has one
     }
-
-
-def _unused(name: str, unused: tuple[str, ...]) -> list[int]:
-    """How many numbers the parameters hold that an answer does not use: auxiliary heads."""
-    parameters = dict(built(name).named_parameters())
-    return [parameters[each].numel() for each in unused]
 
 
 def _gpu(ratio: float | None) -> Finding:
@@ -157,8 +159,6 @@ def _picture(sizes: Mapping[str, Mapping[str, Any]]) -> bytes:
     with style():
         figure, [axes] = panels(1, 1, width=520, height=330)
         for name, size in sizes.items():
-            if size["top5"] is None:
-                continue
             x, y = size["multiply_adds"] / 1e9, size["top5"]
             colour = ACCENT if name.startswith("resnet") else MUTED
             axes.scatter([x], [y], s=size["parameters"] / 2.5e5, color=colour, alpha=0.55, lw=0)
