@@ -10,6 +10,7 @@ import torch
 from hubel.findings import Shown
 from hubel.labs.activations import activations, reached
 from hubel.labs.depth import depth
+from hubel.labs.depth_and_data import depth_and_data
 from hubel.labs.gradient_descent import Slope, gradient_descent
 from hubel.labs.identity import identity
 from hubel.labs.initialisation import initialisation
@@ -18,17 +19,20 @@ from hubel.labs.learning import grey_pictures
 from hubel.labs.learning_rate import learning_rate
 from hubel.labs.linear_classifier import SCORES, by_hand, linear_classifier
 from hubel.labs.regularisation import fitted, regularisation
+from hubel.labs.shallow_and_deep import shallow_and_deep
 
 QUICK = Setting("quick")
 LABS: dict[Callable[..., Shown], list[str]] = {
     activations: ["L23"],
     depth: ["L31"],
+    depth_and_data: ["L9", "L39"],
     gradient_descent: ["L18"],
     identity: ["L32"],
     initialisation: ["L35"],
     learning_rate: ["L19"],
     linear_classifier: ["L10", "L11"],
     regularisation: ["L13"],
+    shallow_and_deep: ["L4"],
 }
 
 

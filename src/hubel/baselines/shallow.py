@@ -44,12 +44,19 @@ class Baseline:
     strength: float | None = None
 
 
-def baselines(train: Part, validation: Part, test: Part, *, seed: int = 0) -> Iterator[Baseline]:
+def baselines(
+    train: Part,
+    validation: Part,
+    test: Part,
+    *,
+    seed: int = 0,
+    rows: Mapping[str, Features | None] = BASELINES,
+) -> Iterator[Baseline]:
     """Each baseline in turn, trained on `train`, C chosen on `validation`.
 
     Without validation pictures C is the second of STRENGTHS.
     """
-    for name, extract in BASELINES.items():
+    for name, extract in rows.items():
         if extract is None:
             most = int(np.bincount(train.labels).argmax())
             yield Baseline(name, np.full(len(test.labels), most, np.int64), len(train.labels))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from hubel import draws
-from hubel.labs.bands import band
+from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.flatness import FLAT, Flat, flatness
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
@@ -156,7 +156,8 @@ def _picture(
             band(right, layers, shares, color=colour, linestyle=dashes, lw=1.7, marker="o", ms=4,
                  label=f"{WORDS[kind]}{' (off)' if kind == 'relu' else ''}")  # fmt: skip
         left.axhline(GOAL, color=MUTED, lw=0.7)
-        left.set(xlabel="epoch", ylabel="training error", ylim=(0, 1))
+        left.set(ylabel="training error", ylim=(0, 1))
+        by_epoch(left)
         right.set(xlabel="hidden layer", ylabel=f"share of slopes below {FLAT}", ylim=(0, 1))
         right.set_xticks(layers)
         for axes in (left, right):

@@ -17,3 +17,11 @@ def band(
     axes.plot(x, values.mean(0), color=color, **line)
     if len(values) > 1:
         axes.fill_between(x, values.min(0), values.max(0), color=color, alpha=0.14, lw=0)
+
+
+def by_epoch(axes: "Axes") -> None:
+    """Epochs along the bottom: whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlabel("epoch")

@@ -15,6 +15,7 @@ from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, st
 
 KINDS = {"all pictures": 0, "mini-batches of 64": 64, "one picture": 1}  # pictures in a step
 RATES = {"all pictures": 0.01, "mini-batches of 64": 0.01, "one picture": 0.002}
+WALK = 40  # steps on the slope of two weights
 COLOURS = dict(zip(KINDS, (INK, ACCENT, MUTED), strict=True))
 
 
@@ -33,26 +34,23 @@ def gradient_descent(setting: Setting) -> Shown:
     ways = {kind: _way(setting, data, kind, epochs, i) for i, kind in enumerate(KINDS)}
     slope = Slope(data)
     paths = {kind: slope.path(setting.seed, size) for kind, size in KINDS.items()}
-    rises = {
-        kind: sum(b > a for a, b in pairwise(way.steps)) / max(len(way.steps) - 1, 1)
-        for kind, way in ways.items()
-    }
+    rises = {kind: slope.rises(path) for kind, path in paths.items()}
     full, mini, one = ways.values()
-    falls = all(b < a for a, b in pairwise(full.steps))
-    on_slope = slope.losses(paths["all pictures"])
-    downhill = all(b < a for a, b in pairwise(on_slope))
+    falls = all(b < a for a, b in pairwise(full.steps))  # of all pictures, step by step
     return Shown(
         findings=(
             Finding(
                 "L18",
-                f"With all pictures in a step the loss falls at every one of the "
-                f"{len(full.steps)} steps: {'yes' if falls else 'no'}; with mini-batches it rises "
-                f"from one step to the next in {rises['mini-batches of 64']:.0%} of them, with one "
-                f"picture in {rises['one picture']:.0%}. After {epochs} epochs the training loss "
-                f"is {full.losses[-1]:.2f}, {mini.losses[-1]:.2f} and {one.losses[-1]:.2f}, in "
-                f"{full.seconds[-1]:.1f}, {mini.seconds[-1]:.1f} and {one.seconds[-1]:.1f} s.",
-                falls and downhill and mini.losses[-1] < full.losses[-1],
-                f"{len(data.train):,} pictures of {data.what}, a linear classifier",
+                f"With all pictures in a step the loss falls at {'' if falls else 'not '}every one "
+                f"of the {len(full.steps)} steps. On the slope of two weights the loss of all "
+                f"pictures rises at {rises['all pictures']:.0%} of the steps where a step sees "
+                f"all, {rises['mini-batches of 64']:.0%} where it sees 64, "
+                f"{rises['one picture']:.0%} where it sees one. After {epochs} epochs the training "
+                f"loss is {full.losses[-1]:.2f}, {mini.losses[-1]:.2f} and {one.losses[-1]:.2f}, "
+                f"in {full.seconds[-1]:.1f}, {mini.seconds[-1]:.1f} and {one.seconds[-1]:.1f} s.",
+                falls and rises["all pictures"] == 0 and mini.losses[-1] < full.losses[-1],
+                f"{len(data.train):,} pictures of {data.what}, a linear classifier, "
+                f"{WALK} steps on the slope",
                 "one training of each kind; rates "
                 + ", ".join(f"{rate:g}" for rate in RATES.values()),
             ),
@@ -99,12 +97,12 @@ class Slope:
         scores = w @ self.x[chosen].T
         return F.softplus(scores).mean(-1) - (scores * self.y[chosen]).mean(-1)
 
-    def path(self, seed: int, batch: int, steps: int = 40) -> Tensor:
-        """The weights (steps + 1, 2) on the way down from a corner; batch 0: all pictures."""
+    def path(self, seed: int, batch: int) -> Tensor:
+        """The weights (WALK + 1, 2) on the way down from a corner; batch 0: all pictures."""
         w = torch.tensor([3.0, 3.0])
         found = [w]
         order = torch.from_numpy(draws.order(seed, 0, len(self.x)))
-        for step in range(steps):
+        for step in range(WALK):
             first = step * batch % max(len(order) - batch, 1)
             chosen = order[first : first + batch] if batch else order
             given = w.clone().requires_grad_()
@@ -116,6 +114,10 @@ class Slope:
     def losses(self, path: Tensor) -> list[float]:
         """The loss on all pictures at each place."""
         return [float(self.loss(w)) for w in path]
+
+    def rises(self, path: Tensor) -> float:
+        """The share of a path's steps at which the loss on all pictures rises."""
+        return sum(b > a for a, b in pairwise(self.losses(path))) / (len(path) - 1)
 
 
 def _told(way: Way) -> dict[str, Any]:

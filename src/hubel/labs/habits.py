@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hubel import draws
-from hubel.labs.bands import band
+from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Setting
 from hubel.labs.learning import Pictures, learn
@@ -65,7 +65,8 @@ def habits_picture(found: Mapping[str, Sequence[Sequence[float]]]) -> bytes:
         figure, (axes,) = panels(1, 1, width=360, height=240)
         for way, (colour, dashes) in LINES.items():
             band(axes, epochs, found[way], color=colour, linestyle=dashes, lw=1.8, label=way)
-        axes.set(xlabel="epoch", ylabel="training loss")
+        axes.set_ylabel("training loss")
+        by_epoch(axes)
         axes.set_ylim(0, None)
         axes.legend(frameon=False)
         return png(figure)

@@ -7,14 +7,15 @@ from typing import NamedTuple
 from torch import nn
 
 from hubel import draws
-from hubel.labs.bands import band
+from hubel.labs.bands import band, by_epoch
 from hubel.labs.deepening import WIDTHS, deepen, stack
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
-from hubel.labs.learning import Learned, Pictures, answers, colour_pictures, learn, spread
+from hubel.labs.learning import Learned, Pictures, answers, grey_pictures, learn, spread
 from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
 
 FAMILIES = {"plain": False, "residual": True}
+SIDE = 20  # pixels
 KINDS = ("shallow", "deepened", "deep from scratch")
 Curves = dict[str, list[list[float]]]  # one of KINDS → seeds → training loss by epoch
 
@@ -37,7 +38,7 @@ def identity(setting: Setting) -> Shown:
     what = ""
     for i in range(seeds):
         seed = draws.integer(setting.seed, "identity", i)
-        data = colour_pictures(train, 500, seed=seed)
+        data = grey_pictures(train, 500, seed=seed, side=SIDE)
         what = data.what
         for j, family in enumerate(FAMILIES):
             stage = i * len(FAMILIES) + j, seeds * len(FAMILIES)
@@ -74,8 +75,8 @@ def _experiment(
 
     def trained(network: nn.Module, part: int, start: int) -> Learned:
         return learn(
-            network, data, epochs=epochs, lr=0.02, batch_size=64, on_train=len(data.train),
-            seed=draws.integer(seed, start),
+            network, data, epochs=epochs, lr=0.01, planned="one-cycle", batch_size=64,
+            seed=draws.integer(seed, start), on_train=len(data.train),
             progress=lambda at, steps: setting.watch.progress(
                 "train", (done + part) * steps + at, parts * steps, family
             ),
@@ -159,6 +160,7 @@ def _picture(curves: dict[str, Curves], layers: Sequence[int], epochs: int) -> b
                 where = x[epochs - 1 :] if kind == "deepened" else x
                 band(axes, where, kinds[kind], color=colour, linestyle=dashes, lw=1.6,
                      label=f"{kind} ({labels[kind]} layers)")  # fmt: skip
-            axes.set(title=family, xlabel="epoch", ylabel="training loss", ylim=(0, None))
-        columns[0].legend(frameon=False, fontsize=8.5)
+            axes.set(title=family, ylabel="training loss", ylim=(0, None))
+            by_epoch(axes)
+        columns[1].legend(frameon=False, fontsize=8.5, loc="upper right")
         return png(figure)

@@ -21,6 +21,7 @@ from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, st
 
 KINDS = {"tanh": "tanh", "relu": "ReLU"}
 LINES = {"naive": (MUTED, ":"), "xavier": (INK, "--"), "he": (ACCENT, "-")}
+WORDS = {"naive": "naive", "xavier": "Xavier", "he": "He"}
 LAYERS, UNITS = 20, 100
 RATE = 0.01
 
@@ -124,7 +125,7 @@ def _picture(before: Statistics, losses: Curves) -> bytes:
         figure, axes = panels(3, 2, width=330, height=190)
         for j, (kind, word) in enumerate(KINDS.items()):
             for scheme, (colour, dashes) in LINES.items():
-                drawn = {"color": colour, "linestyle": dashes, "lw": 1.8, "label": scheme}
+                drawn = {"color": colour, "linestyle": dashes, "lw": 1.8, "label": WORDS[scheme]}
                 for i, what in enumerate(("signal", "gradient")):
                     found = before[kind][scheme][what]
                     axes[2 * i + j].semilogy(range(1, LAYERS + 1), found, **drawn)

@@ -31,8 +31,7 @@ CLAIMS: tuple[Claim, ...] = (
         "L4",
         "Hand-made features and a classifier behind them, against a hierarchy that is learned: "
         "from pixels to classifier, jointly.",
-        None,
-        later=_later("shallow-and-deep"),
+        "shallow-and-deep",
     ),
     Claim(
         "L5",
@@ -51,7 +50,7 @@ CLAIMS: tuple[Claim, ...] = (
         "approximation",
     ),
     Claim("L8", "A neuron: a weighted sum and a threshold.", "forward"),
-    Claim("L9", "A deeper network can do more, usually.", None, later=_later("depth-and-data")),
+    Claim("L9", "A deeper network can do more, usually.", "depth-and-data"),
     Claim(
         "L10",
         "f(x, W) = Wx gives ten scores from the 3,072 numbers of a 32×32 colour picture; its rows "
@@ -200,8 +199,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "L39",
         "More weights need more data; deep networks need more than shallow ones.",
-        None,
-        later=_later("depth-and-data"),
+        "depth-and-data",
     ),
     Claim(
         "L40",
