@@ -164,7 +164,7 @@ def _picture(sizes: Mapping[str, Mapping[str, Any]]) -> bytes:
             axes.scatter([x], [y], s=size["parameters"] / 2.5e5, color=colour, alpha=0.55, lw=0)
             across, up = DRAWN[name]
             axes.annotate(
-                name, (x, y), xytext=(across, up), textcoords="offset points", fontsize=9,
+                name.removesuffix("-2015"), (x, y), xytext=(across, up), textcoords="offset points", fontsize=9,
                 color=INK, ha="left" if across > 0 else "right",
             )  # fmt: skip
         axes.set_xscale("log")
