@@ -164,8 +164,8 @@ def _picture(sizes: Mapping[str, Mapping[str, Any]]) -> bytes:
             axes.scatter([x], [y], s=size["parameters"] / 2.5e5, color=colour, alpha=0.55, lw=0)
             across, up = DRAWN[name]
             axes.annotate(
-                name.removesuffix("-2015"), (x, y), xytext=(across, up), textcoords="offset points", fontsize=9,
-                color=INK, ha="left" if across > 0 else "right",
+                name.removesuffix("-2015"), (x, y), xytext=(across, up), fontsize=9, color=INK,
+                textcoords="offset points", ha="left" if across > 0 else "right",
             )  # fmt: skip
         axes.set_xscale("log")
         axes.set_xlim(0.4, 60)
