@@ -6,6 +6,7 @@ the numbers of its rows; two rows more are the padding, of zeros and of −∞.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -41,23 +42,21 @@ class Boxes:
 
 
 class Clean:
-    """A map of the clean picture, (1, C, H, W), and its rows."""
+    """A result for the clean picture, (1, …); of a map also its rows."""
 
-    def __init__(self, maps: Tensor) -> None:
-        self.maps = maps
-        _, self.channels, self.height, self.width = maps.shape
-        self._rows: Tensor | None = None
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+        self.channels = values.shape[1]
+        self.height, self.width = values.shape[2:] if values.ndim == 4 else (1, 1)
 
-    @property
+    @cached_property
     def rows(self) -> Tensor:
         """(H·W + 2, C): the places row by row, then zeros, then −∞."""
-        if self._rows is None:
-            places = self.maps.permute(0, 2, 3, 1).reshape(-1, self.channels)
-            border = places.new_tensor([[0.0], [-math.inf]]).expand(2, self.channels)
-            self._rows = torch.cat((places, border))
-        return self._rows
+        places = self.values.permute(0, 2, 3, 1).reshape(-1, self.channels)
+        border = places.new_tensor([[0.0], [-math.inf]]).expand(2, self.channels)
+        return torch.cat((places, border))
 
-    def window(self, boxes: Boxes, extent: Extent, *, border: float = 0.0) -> Tensor:
+    def window(self, boxes: Boxes, extent: Extent, border: float = 0.0) -> Tensor:
         """Windows (R·K, C, height, width) of the map in which the boxes have been put.
 
         extent: where the windows stand, beyond the map as well, where the border's value is.
@@ -65,7 +64,7 @@ class Clean:
         inner = boxes.extent
         if inner.same(extent):
             return boxes.data
-        device = self.maps.device
+        device = self.values.device
         down = extent.tops[:, None] + torch.arange(extent.height, device=device)  # (R, height)
         across = extent.lefts[:, None] + torch.arange(extent.width, device=device)  # (K, width)
         index = (down * self.width)[:, None, :, None] + across[None, :, None, :]
@@ -110,7 +109,7 @@ class Clean:
 
     def under(self, extent: Extent) -> Tensor:
         """What the clean map has where the boxes stand: (R·K, C, height, width)."""
-        device = self.maps.device
+        device = self.values.device
         down = extent.tops[:, None] + torch.arange(extent.height, device=device)
         across = extent.lefts[:, None] + torch.arange(extent.width, device=device)
         index = (down * self.width)[:, None, :, None] + across[None, :, None, :]

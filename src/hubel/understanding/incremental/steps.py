@@ -7,7 +7,6 @@ None where it cannot: then the operation is computed on whole maps.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 import torch
@@ -19,17 +18,6 @@ from hubel.understanding.incremental.geometry import Sliding
 aten = torch.ops.aten
 
 
-class Kind(Enum):
-    """How a change spreads through an operation."""
-
-    PICTURE = auto()  # the input itself
-    SLIDING = auto()  # a window slides: convolution, pooling
-    POINTWISE = auto()  # each place by itself: activations, sums, norms, concatenation
-    PADDED = auto()  # a border around it: the change moves along
-    MEAN = auto()  # the mean of each map
-    WHOLE = auto()  # anything else: whole maps
-
-
 @dataclass(frozen=True)
 class Ref:
     """Among an operation's arguments: the result of an earlier step."""
@@ -38,19 +26,47 @@ class Ref:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """What a rule says of an operation.
+class Picture:
+    """The input itself."""
 
-    rows and columns: how the window of a SLIDING one slides, or a PADDED one's padding. border: the
-    value of the padding. windowed: the operation on windows that hold their padding already, or on
-    boxes; None: the operation itself.
+
+@dataclass(frozen=True)
+class Slides:
+    """A window slides: convolution, pooling. windowed: the operation without its padding.
+
+    border: the value of the padding.
     """
 
-    kind: Kind
-    rows: Sliding | None = None
-    columns: Sliding | None = None
-    border: float = 0.0
-    windowed: Callable[..., Tensor] | None = None
+    rows: Sliding
+    columns: Sliding
+    border: float
+    windowed: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """Each place by itself: activations, sums, norms, concatenation."""
+
+
+@dataclass(frozen=True)
+class Pads:
+    """A border around the maps: what was in them moves down and to the right."""
+
+    top: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Means:
+    """The mean of each map."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Anything else: from whole maps."""
+
+
+Spread = Picture | Slides | Pointwise | Pads | Means | Whole  # how a change goes through a step
 
 
 @dataclass(frozen=True)
@@ -71,10 +87,6 @@ class Step:
     multiply_adds: int = 0
 
     @property
-    def kind(self) -> Kind:
-        return self.spread.kind
-
-    @property
     def is_map(self) -> bool:
         return is_map(self.shape)
 
@@ -86,7 +98,7 @@ def is_map(shape: Sequence[int]) -> bool:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation as traced: its arguments by the schema's names, and shapes by step."""
+    """An operation as traced: its arguments by the schema's names, and every step's shape."""
 
     arguments: Mapping[str, Any]
     shape: tuple[int, ...]
@@ -110,10 +122,7 @@ def convolution(op: Operation) -> Spread | None:
     weight, bias, stride = given["weight"], given["bias"], pair(given["stride"])
     dilation, groups = pair(given["dilation"]), given["groups"]
     sides = _sliding(op, before, weight.shape[2:], stride, pair(given["padding"]), dilation)
-    return Spread(
-        Kind.SLIDING, *sides,
-        windowed=lambda window: torch.conv2d(window, weight, bias, stride, 0, dilation, groups),
-    )  # fmt: skip
+    return Slides(*sides, 0.0, lambda x: torch.conv2d(x, weight, bias, stride, 0, dilation, groups))
 
 
 def max_pool(op: Operation) -> Spread | None:
@@ -123,10 +132,7 @@ def max_pool(op: Operation) -> Spread | None:
     kernel, dilation = pair(given["kernel_size"]), pair(given["dilation"])
     stride = pair(given["stride"] or kernel)
     sides = _sliding(op, before, kernel, stride, pair(given["padding"]), dilation)
-    return Spread(
-        Kind.SLIDING, *sides, border=-math.inf,
-        windowed=lambda window: F.max_pool2d(window, kernel, stride, 0, dilation),
-    )  # fmt: skip
+    return Slides(*sides, -math.inf, lambda x: F.max_pool2d(x, kernel, stride, 0, dilation))
 
 
 def average_pool(op: Operation) -> Spread | None:
@@ -143,10 +149,9 @@ def average_pool(op: Operation) -> Spread | None:
     )
     if cut or (any(padding) and not given["count_include_pad"] and not divisor):
         return None
-    return Spread(
-        Kind.SLIDING, rows, columns,
-        windowed=lambda window: F.avg_pool2d(window, kernel, stride, divisor_override=divisor),
-    )  # fmt: skip
+    return Slides(
+        rows, columns, 0.0, lambda x: F.avg_pool2d(x, kernel, stride, divisor_override=divisor)
+    )
 
 
 def adaptive_pool(op: Operation) -> Spread | None:
@@ -156,7 +161,7 @@ def adaptive_pool(op: Operation) -> Spread | None:
         return None
     kernel = before[2] // op.shape[2], before[3] // op.shape[3]
     sides = _sliding(op, before, kernel, kernel, (0, 0), (1, 1))
-    return Spread(Kind.SLIDING, *sides, windowed=lambda window: F.avg_pool2d(window, kernel))
+    return Slides(*sides, 0.0, lambda x: F.avg_pool2d(x, kernel))
 
 
 def _sliding(
@@ -180,29 +185,27 @@ def pad(op: Operation) -> Spread | None:
     if before is None or len(amounts) > 4 or min(amounts) < 0:
         return None
     left, _, top, _ = (*amounts, 0, 0)[:4]
-    rows = Sliding(1, 1, 1, top, before[2], op.shape[2])
-    columns = Sliding(1, 1, 1, left, before[3], op.shape[3])
-    return Spread(Kind.PADDED, rows, columns)
+    return Pads(top, left)
 
 
 def mean(op: Operation) -> Spread | None:
     before, dims = op.map_of("self"), op.arguments["dim"]
     if before is None or sorted(dim % 4 for dim in dims or ()) != [2, 3]:
         return None
-    return Spread(Kind.MEAN)
+    return Means()
 
 
 def concatenation(op: Operation) -> Spread | None:
     parts = op.arguments["tensors"]
     alike = all(isinstance(part, Ref) and is_map(op.shapes[part.step]) for part in parts)
-    return Spread(Kind.POINTWISE) if alike and op.arguments["dim"] % 4 == 1 else None
+    return Pointwise() if alike and op.arguments["dim"] % 4 == 1 else None
 
 
 def channels(op: Operation) -> Spread | None:
     """Some of the channels."""
     if op.map_of("self") is None or op.arguments["dim"] % 4 != 1:
         return None
-    return Spread(Kind.POINTWISE)
+    return Pointwise()
 
 
 def norm(op: Operation) -> Spread | None:
@@ -211,7 +214,7 @@ def norm(op: Operation) -> Spread | None:
     names = ("weight", "bias", "running_mean", "running_var")
     if op.map_of("input") is None or any(isinstance(given[name], Ref) for name in names):
         return None
-    return Spread(Kind.POINTWISE)
+    return Pointwise()
 
 
 def pointwise(op: Operation) -> Spread | None:
@@ -223,7 +226,7 @@ def pointwise(op: Operation) -> Spread | None:
                 return None
         elif isinstance(value, Tensor) and any(side != 1 for side in value.shape[-2:]):
             return None
-    return Spread(Kind.POINTWISE) if is_map(op.shape) else None
+    return Pointwise() if is_map(op.shape) else None
 
 
 RULES: Mapping[Any, Rule] = {
@@ -248,18 +251,18 @@ def spread(target: Any, op: Operation) -> Spread:
     rule = RULES.get(getattr(target, "overloadpacket", None))
     if rule is None and torch.Tag.pointwise in getattr(target, "tags", ()):
         rule = pointwise
-    return (rule and rule(op)) or Spread(Kind.WHOLE)
+    return (rule and rule(op)) or Whole()
 
 
 def multiply_adds(target: Any, given: Sequence[Any], shape: Sequence[int]) -> int:
     """Of a convolution or a matrix product with weights, for an output of that shape; else 0."""
     packet = getattr(target, "overloadpacket", None)
     if packet is aten.convolution and not given[6]:
-        return math.prod(shape) * math.prod(given[1].shape[1:])
+        return math.prod(shape) * int(math.prod(given[1].shape[1:]))
     if packet is aten.addmm and isinstance(given[2], Tensor):
-        return math.prod(shape) * given[2].shape[0]
+        return math.prod(shape) * int(given[2].shape[0])
     if packet is aten.mm and isinstance(given[1], Tensor):
-        return math.prod(shape) * given[1].shape[0]
+        return math.prod(shape) * int(given[1].shape[0])
     return 0
 
 

@@ -12,8 +12,15 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from hubel.understanding.incremental.steps import (
-    Kind, Operation, Ref, Spread, Step, aten, multiply_adds, spread,
-)  # fmt: skip
+    Operation,
+    Picture,
+    Ref,
+    Step,
+    Whole,
+    aten,
+    multiply_adds,
+    spread,
+)
 
 BATCH = 7  # pictures in the traced batch: a number by which a shape's batch is told from the rest
 SAME = {aten.clone, aten.detach, aten.alias, aten.contiguous, aten.lift_fresh}
@@ -38,15 +45,15 @@ class Traced:
 
     @property
     def whole(self) -> tuple[str, ...]:
-        """Operations on maps that are computed on whole maps, because no rule knows them."""
-        maps = [any(self.steps[i].is_map for i in step.inputs) for step in self.steps]
-        return tuple(
-            dict.fromkeys(
-                step.name
-                for step, given in zip(self.steps, maps, strict=True)
-                if step.kind is Kind.WHOLE and given and step.is_map
-            )
-        )
+        """Operations from maps to maps that no rule knows: from there on maps are whole."""
+        found = [
+            step.name
+            for step in self.steps
+            if isinstance(step.spread, Whole)
+            and step.is_map
+            and any(self.steps[i].is_map for i in step.inputs)
+        ]
+        return tuple(dict.fromkeys(found))
 
 
 def traced(function: Callable[[Tensor], Any], shape: Sequence[int]) -> Traced:
@@ -105,7 +112,7 @@ class _Lowering:
             if node.op == "placeholder":
                 shape = (1, *node.meta["val"].shape[1:])
                 self.values[node] = self._add(
-                    Step("picture", torch.clone, (), {}, shape, (), Spread(Kind.PICTURE))
+                    Step("picture", torch.clone, (), {}, shape, (), Picture())
                 )
             elif node.op == "get_attr":
                 self.values[node] = getattr(self.module, str(node.target))
@@ -124,8 +131,8 @@ class _Lowering:
         return Ref(len(self.steps) - 1)
 
     def _lowered(self, node: fx.Node) -> Any:
-        given = fx.node.map_arg(node.args, lambda n: self.values[n])
-        options = fx.node.map_arg(node.kwargs, lambda n: self.values[n])
+        given: Any = fx.node.map_arg(node.args, lambda n: self.values[n])
+        options: Any = fx.node.map_arg(node.kwargs, lambda n: self.values[n])
         target: Any = node.target
         if target is operator.getitem and isinstance(given[0], _Several):
             return given[0].part(given[1])
@@ -136,7 +143,7 @@ class _Lowering:
         meta = node.meta["val"]
         # strides are memory's affair
         striding = packet in (aten.as_strided, aten.as_strided_)
-        restrided = striding and meta.shape == node.args[0].meta["val"].shape
+        restrided = striding and list(meta.shape) == list(given[1])
         if packet in SAME or restrided:
             return given[0]
         arguments = _bound(target, given, options)
@@ -195,7 +202,9 @@ class _Several:
 
     def part(self, index: int) -> Ref:
         if index not in self.known:
-            raise Untraceable(f"result {index} of an operation is used, and only the first is known")
+            raise Untraceable(
+                f"result {index} of an operation is used, and only the first is known"
+            )
         return self.known[index]
 
 
