@@ -48,8 +48,10 @@ class Plan:
         lefts: Sequence[int],
         *,
         reach: float = 1.0,
+        device: torch.device | str = "cpu",
     ) -> None:
         self.steps, self.square, self.reach = network.steps, square, reach
+        self.device = device
         self.tops, self.lefts = tops, lefts
         self.sides = self._intervals(tops, 0), self._intervals(lefts, 1)
 
@@ -139,7 +141,8 @@ class Plan:
         width, lefts = common([self.sides[1][i][c] for c in columns], step.shape[3])
         if sources and height * width >= FULL * math.prod(step.shape[2:]):
             return None
-        return Extent(torch.tensor(tops), torch.tensor(lefts), height, width)
+        down, across = (torch.tensor(each, device=self.device) for each in (tops, lefts))
+        return Extent(down, across, height, width)
 
     def _largest(self, rows: Sequence[int], columns: Sequence[int]) -> int:
         """Numbers in the largest tensor of one position."""

@@ -240,6 +240,8 @@ RULES: Mapping[Any, Rule] = {
     aten.slice: channels,
     aten.narrow: channels,
     aten._native_batch_norm_legit_no_training: norm,
+    aten.native_batch_norm: norm,
+    aten.cudnn_batch_norm: norm,
     # of each place by itself, though torch does not mark them so
     aten.hardswish: pointwise,
     aten._prelu_kernel: pointwise,

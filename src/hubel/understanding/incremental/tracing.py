@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from hubel.understanding.incremental.steps import (
 BATCH = 7  # pictures in the traced batch: a number by which a shape's batch is told from the rest
 SAME = {aten.clone, aten.detach, aten.alias, aten.contiguous, aten.lift_fresh}
 SHAPING = {aten.view, aten._unsafe_view, aten.reshape, aten.expand}
+NORMS = {aten._native_batch_norm_legit_no_training, aten.native_batch_norm, aten.cudnn_batch_norm}
 PARTS = {aten.split, aten.split_with_sizes, aten.chunk}
 
 
@@ -56,19 +58,25 @@ class Traced:
         return tuple(dict.fromkeys(found))
 
 
-def traced(function: Callable[[Tensor], Any], shape: Sequence[int]) -> Traced:
+def traced(
+    function: Callable[[Tensor], Any],
+    shape: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+) -> Traced:
     """The operations of function(pixels (N, C, H, W)) → a tensor or several, each (N, …).
 
-    Raises Untraceable, for a forward that decides by the values that it sees, say.
+    shape: (C, H, W) of a picture. device: where the function's own tensors are. Raises
+    Untraceable, for a forward that decides by the values that it sees, say.
     """
-    fake = torch.zeros(BATCH, *shape)
+    pictures = torch.zeros(BATCH, *shape, device=device)
     try:
         with torch.no_grad(), _Plainly():
             module = make_fx(
                 torch.func.functionalize(function, remove="mutations"),
                 tracing_mode="fake",
                 _allow_non_fake_inputs=True,
-            )(fake)
+            )(pictures)
     except Exception as wrong:  # whatever a stranger's forward does with what is no tensor
         raise Untraceable(f"{type(wrong).__name__}: {str(wrong).splitlines()[0]}") from wrong
     module.graph.eliminate_dead_code()
@@ -91,7 +99,7 @@ def _response_norm(
 ) -> Tensor:
     """Local response normalisation, its sum over neighbouring maps as a 1×1 convolution."""
     maps = input.shape[1]
-    place = torch.arange(maps)
+    place = torch.arange(maps, device=input.device)
     ahead = place[None, :] - place[:, None] + size // 2  # torch takes size // 2 maps before
     near = ((ahead >= 0) & (ahead < size)).float()[:, :, None, None]
     total: Tensor = torch.conv2d(input * input, near * (alpha / size))
@@ -149,12 +157,16 @@ class _Lowering:
         arguments = _bound(target, given, options)
         if packet is aten.max_pool2d_with_indices:
             return _Several({0: self._step(aten.max_pool2d.default, given, options, meta[0], refs)})
-        if packet is aten._native_batch_norm_legit_no_training:
+        if packet in NORMS:
             return _Several({0: self._norm(target, arguments, meta[0], refs)})
         if packet in PARTS and isinstance(meta, list | tuple):
             return self._parts(given[0], arguments.get("dim", 0), meta)
         if not isinstance(meta, Tensor):
-            raise Untraceable(f"{target} has several results")
+            used = {int(str(user.args[1])) for user in node.users}
+            return _Several({
+                k: self._step(partial(_result, target, k), given, options, meta[k], refs)
+                for k in used
+            })  # fmt: skip
         return self._step(target, given, options, meta, refs)
 
     def _step(
@@ -165,7 +177,7 @@ class _Lowering:
         shape = (1, *meta.shape[1:])
         shapes = [step.shape for step in self.steps]
         way = spread(target, Operation(_bound(target, given, options), shape, shapes))
-        name = str(getattr(target, "overloadpacket", target)).removeprefix("aten.")
+        name = _name(target)
         if getattr(target, "overloadpacket", None) in SHAPING:
             given = (given[0], [Batch(), *given[1][1:]])
             target = torch.Tensor.expand if target is aten.expand.default else torch.reshape
@@ -181,7 +193,10 @@ class _Lowering:
         shape = (1, *meta.shape[1:])
         way = spread(target, Operation(given, shape, shapes))
         names = ("input", "running_mean", "running_var", "weight", "bias")
-        arguments = (*(given[name] for name in names), False, 0.0, given["eps"])
+        if given.get("training"):
+            raise Untraceable("batch statistics mix the pictures: evaluation mode does not")
+        eps = given["eps"] if "eps" in given else given["epsilon"]
+        arguments = (*(given[name] for name in names), False, 0.0, eps)
         return self._add(Step("batch_norm", F.batch_norm, arguments, {}, shape, refs, way))
 
     def _parts(self, source: Ref, dim: int, metas: Sequence[Tensor]) -> "_Several":
@@ -225,6 +240,19 @@ def _refs(values: Any) -> tuple[int, ...]:
 
     look(values)
     return tuple(found)
+
+
+def _result(target: Callable[..., Any], index: int, *given: Any, **options: Any) -> Tensor:
+    """One result of an operation that has several."""
+    found: Tensor = target(*given, **options)[index]
+    return found
+
+
+def _name(target: Any) -> str:
+    """As aten calls it."""
+    if isinstance(target, partial):
+        target = target.args[0]
+    return str(getattr(target, "overloadpacket", target)).removeprefix("aten.")
 
 
 def _bound(target: Any, given: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,145 @@
+"""A function of pictures at every position of a square that hides a part of one.
+
+By boxes where the function can be traced, which is exact; the boxes are checked against the full
+computation at some positions, and not used if they fail. Else in full, and the reason is kept.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hubel.understanding.incremental.engine import Incremental
+from hubel.understanding.incremental.plan import Plan
+from hubel.understanding.incremental.tracing import Traced, Untraceable, traced
+
+BATCH = 16  # pictures at a time in the full computation
+CHECKED = 12  # positions that are also computed in full
+TOLERANCE = 1e-3  # of the judged results' range: beyond it boxes are not believed
+
+Function = Callable[[Tensor], Sequence[Tensor]]  # (N, C, H, W) → results, each (N, …)
+Progress = Callable[[int, int], None]
+
+
+class Squares(NamedTuple):
+    """Positions: a square of so many pixels with its corner at each of tops × lefts."""
+
+    square: int
+    tops: tuple[int, ...]
+    lefts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How results were found.
+
+    boxes: by boxes; else in full, for the reason in `why`. whole: operations on maps that no rule
+    knows, from which on maps were computed whole. work: the multiply-adds done, as a share of those
+    in full. difference: the largest one of the judged results from the full computation at
+    `checked` positions, and share, of their range over all. reach: below 1 an approximation.
+    """
+
+    boxes: bool
+    why: str = ""
+    whole: tuple[str, ...] = ()
+    work: float = 1.0
+    checked: int = 0
+    difference: float = 0.0
+    share: float = 0.0
+    reach: float = 1.0
+
+
+def by_position(
+    function: Function,
+    pixels: Tensor,
+    hidden: Tensor,
+    squares: Squares,
+    *,
+    judged: Callable[[Sequence[Tensor]], Tensor],
+    fast: bool = True,
+    reach: float = 1.0,
+    progress: Progress | None = None,
+) -> tuple[list[Tensor], Method]:
+    """The function's results by position, each (R, K, …) on the processor.
+
+    pixels: the picture, (C, H, W). hidden: what the square shows of itself, (C, H, W). judged: of
+    results (N, …) the numbers (N,) by which boxes are checked. Call it without gradients.
+    """
+    told = progress or (lambda _done, _total: None)
+    if not fast:
+        return _in_full(function, pixels, hidden, squares, told), Method(False, "as asked for")
+    try:
+        network = traced(function, pixels.shape, device=pixels.device)
+    except Untraceable as wrong:
+        why = f"the network cannot be traced ({wrong})"
+        return _in_full(function, pixels, hidden, squares, told), Method(False, why)
+    results, work = _by_boxes(network, pixels, hidden, squares, reach, told)
+    method = Method(True, "", network.whole, work, reach=reach)
+    method = _checked(method, results, function, pixels, hidden, squares, judged)
+    if reach == 1 and not method.share <= TOLERANCE:
+        why = f"boxes differed by {method.difference:.2g}"
+        return _in_full(function, pixels, hidden, squares, told), Method(False, why)
+    return results, method
+
+
+def _by_boxes(
+    network: Traced, pixels: Tensor, hidden: Tensor, squares: Squares, reach: float, told: Progress
+) -> tuple[list[Tensor], float]:
+    """The results, and the work as a share of the full computation's."""
+    engine = Incremental(network, pixels)
+    plan = Plan(network, *squares, reach=reach, device=pixels.device)
+    shape, total = (len(squares.tops), len(squares.lefts)), len(squares.tops) * len(squares.lefts)
+    found = [torch.empty(*shape, *network.steps[i].shape[1:]) for i in network.results]
+    done, work = 0, 0.0
+    for group in plan.groups():
+        rows, columns = torch.tensor(group.rows)[:, None], torch.tensor(group.columns)
+        for whole, part in zip(found, engine.run(group, hidden), strict=True):
+            whole[rows, columns] = part.view(*rows.shape[:1], *columns.shape, *part.shape[1:]).cpu()
+        work += plan.multiply_adds(group)
+        done += group.count
+        told(done, total)
+    full = total * sum(step.multiply_adds for step in network.steps)
+    return found, work / full if full else 1.0
+
+
+def _in_full(
+    function: Function, pixels: Tensor, hidden: Tensor, squares: Squares, told: Progress
+) -> list[Tensor]:
+    total = len(squares.tops) * len(squares.lefts)
+    parts: list[list[Tensor]] = []
+    for start in range(0, total, BATCH):
+        chosen = range(start, min(start + BATCH, total))
+        results = function(occluded(pixels, hidden, squares, chosen))
+        parts.append([result.cpu() for result in results])
+        told(chosen.stop, total)
+    shape = (len(squares.tops), len(squares.lefts))
+    joined = [torch.cat(each) for each in zip(*parts, strict=True)]
+    return [each.view(*shape, *each.shape[1:]) for each in joined]
+
+
+def occluded(pixels: Tensor, hidden: Tensor, squares: Squares, chosen: Sequence[int]) -> Tensor:
+    """The picture with a part hidden, (N, C, H, W), at positions counted row by row."""
+    pictures = pixels.repeat(len(chosen), 1, 1, 1)
+    for picture, i in zip(pictures, chosen, strict=True):
+        top, left = squares.tops[i // len(squares.lefts)], squares.lefts[i % len(squares.lefts)]
+        here = (..., slice(top, top + squares.square), slice(left, left + squares.square))
+        picture[here] = hidden[here]
+    return pictures
+
+
+def _checked(
+    method: Method, results: Sequence[Tensor], function: Function, pixels: Tensor, hidden: Tensor,
+    squares: Squares, judged: Callable[[Sequence[Tensor]], Tensor],
+) -> Method:  # fmt: skip
+    """The method with its largest difference from the full computation, evenly over positions."""
+    flat = [result.flatten(0, 1) for result in results]
+    total = len(flat[0])
+    chosen = sorted({round(i * (total - 1) / max(CHECKED - 1, 1)) for i in range(CHECKED)})
+    full = judged([each.cpu() for each in function(occluded(pixels, hidden, squares, chosen))])
+    ours = judged(flat)
+    difference = float((ours[chosen] - full).abs().max())
+    span = max(float(ours.max() - ours.min()), float(full.max() - full.min()))
+    share = difference / span if span else float(difference > 0)
+    return replace(method, checked=len(chosen), difference=difference, share=share)
