@@ -17,6 +17,7 @@ from hubel.mistakes import Failure, Mistake
 from hubel.model import Model, evaluating
 from hubel.understanding.fills import filled
 from hubel.understanding.incremental.geometry import positions
+from hubel.understanding.outputs import demand_finite
 from hubel.understanding.positions import Method, Progress, Squares, by_position
 from hubel.understanding.probes import recording
 
@@ -86,7 +87,7 @@ def occlude(
     with evaluating(network), torch.inference_mode():
         function = partial(_activity, _ready(network, layer), layer)
         clean, sums = (each[0].cpu() for each in function(pixels[None]))
-        _check_finite(clean)
+        _check_output(network, pixels, clean)
         target = _class(target, clean)
         (logits, activity), method = by_position(
             function, pixels, hidden, squares, judged=lambda results: results[0][:, target],
@@ -144,10 +145,11 @@ def _activity(network: nn.Module, layer: str, pixels: Tensor) -> tuple[Tensor, T
     return logits, maps if maps.ndim == 2 else maps.mean((2, 3)) * maps[0, 0].numel()
 
 
-def _check_finite(logits: Tensor) -> None:
+def _check_output(network: nn.Module, pixels: Tensor, logits: Tensor) -> None:
     if logits.ndim != 1:
         raise Mistake(f"A classifier gives logits (N, classes), not (N, {logits.shape}).")
     if not logits.isfinite().all():
+        demand_finite(network, pixels[None])
         raise Failure("The network's logits for this picture are not finite.")
 
 
