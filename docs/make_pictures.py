@@ -1,6 +1,6 @@
 """Make the pictures of README and docs from the code itself: `make docs`.
 
-    python docs/make_pictures.py [lecture | scenes | architectures | report | own_pictures]
+    python docs/make_pictures.py [lecture | scenes | architectures | look | report | own_pictures]
 
 The report's picture needs Chromium, and is left as it is where there is none.
 """
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from skimage.data import coffee
 
 import hubel
 from hubel.data.sources import is_here
@@ -48,6 +49,19 @@ def architectures() -> None:
     """The drawn networks of docs/networks.md."""
     for name in ("alexnet-2012", "googlenet-2014", "resnet18"):
         draw(name, layers(name), IMAGES / f"network-{name}.png")
+
+
+def look() -> None:
+    """What a network saw in a photograph: docs/understanding.md."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = hubel.look(
+            "efficientnet-lite0", coffee(), layer="blocks.9", trust=False, out=f"{folder}/look"
+        )
+    for drawing in found.looks[0].drawings:
+        if drawing.name != "feature-maps":
+            with Image.open(io.BytesIO(drawing.png)) as image:
+                small = image.convert("RGB").quantize(128)
+            small.save(IMAGES / f"look-{drawing.name}.png", optimize=True)
 
 
 def report() -> None:
@@ -94,7 +108,7 @@ def screenshot(page: Path, picture: Path, *, height: int) -> None:
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
-    pictures = (lecture, scenes, architectures, report, own_pictures)
+    pictures = (lecture, scenes, architectures, look, report, own_pictures)
     for picture in pictures:
         if sys.argv[1:] in ([], [picture.__name__]):
             picture()

@@ -43,6 +43,8 @@ def test_a_command_of_the_documents(
         words = [w for w in words if w not in ("--minutes", "5")] + ["--minutes", "0.001"]
     if words[0] == "lab" and len(words) > 1:  # the same lab in seconds
         words.append("--quick")
+    if words[0] == "look":  # few positions, and no trials
+        words += ["--no-trust", "--square", "64", "--stride", "64"]
     answer = hubel_command(*words)
     assert answer.code == 0, answer.err
     assert answer.out

@@ -9,7 +9,7 @@ import hubel
 
 SURFACE = [
     *("Blueprint", "Classifier", "Failure", "Mistake", "Model", "PixelSpec", "Recipe"),
-    *("__version__", "calibrate", "evaluate", "inspect", "load", "predict"),
+    *("__version__", "calibrate", "evaluate", "inspect", "load", "look", "predict"),
     *("restart", "run_lab", "summary", "train"),
 ]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hubel.verbs.evaluate import evaluate as evaluate
     from hubel.verbs.inspection import inspect as inspect
     from hubel.verbs.load import load as load
+    from hubel.verbs.look import look as look
     from hubel.verbs.predict import predict as predict
     from hubel.verbs.restarts import restart as restart
     from hubel.verbs.summary import summary as summary
@@ -39,6 +40,7 @@ _PLACES = {
     "evaluate": "hubel.verbs.evaluate",
     "inspect": "hubel.verbs.inspection",
     "load": "hubel.verbs.load",
+    "look": "hubel.verbs.look",
     "predict": "hubel.verbs.predict",
     "restart": "hubel.verbs.restarts",
     "run_lab": "hubel.labs.run",

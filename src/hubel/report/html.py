@@ -58,8 +58,8 @@ def _templates() -> "Environment":
     from markupsafe import Markup
 
     def finish(value: object) -> object:
-        if not isinstance(value, str) or isinstance(value, Markup):
-            return value
+        if not isinstance(value, str) or isinstance(value, Markup) or value.startswith("data:"):
+            return value  # megabytes of a picture are no text to be made legible
         return legible(value).replace(" %", "\u00a0%")  # a figure keeps its unit on its line
 
     templates = Environment(

@@ -52,7 +52,7 @@ class Entry:
 
     @property
     def pictures(self) -> list[Picture]:
-        return [_picture(drawing) for drawing in self.drawings]
+        return [picture_of(drawing) for drawing in self.drawings]
 
     @property
     def printed(self) -> list[str]:
@@ -72,7 +72,7 @@ def lecture_page(entries: Sequence[Entry], *, facts: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(drawing: Drawing) -> Picture:
+def picture_of(drawing: Drawing) -> Picture:
     """Drawings have two pixels to the point; a PNG tells its size after its signature."""
     width, height = struct.unpack(">II", drawing.png[16:24])
     uri = f"data:image/png;base64,{base64.b64encode(drawing.png).decode()}"

@@ -65,7 +65,7 @@ def predict(
     if top < 1:
         raise Mistake(f"--top is at least 1, not {top}.")
     where = machine.device(device)
-    pictures = list(_named(images))
+    pictures = list(named(images))
     if not isinstance(model, Classifier):
         name = os.fspath(model)
         model = load(
@@ -111,7 +111,7 @@ def _best(
         yield [(classifier.classes[i], p) for i, p in zip(chosen, row, strict=True)]
 
 
-def _named(images: Picture | Sequence[Picture]) -> Iterator[tuple[str, Picture]]:
+def named(images: Picture | Sequence[Picture]) -> Iterator[tuple[str, Picture]]:
     """Each picture with its name; folders and globs opened up."""
     several: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
     for n, image in enumerate(several, 1):

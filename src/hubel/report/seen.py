@@ -1,0 +1,194 @@
+"""Drawings of what a network saw in one picture: maps, occlusion, strong units."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubel.report.drawing import panels, png, shortened, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Image = NDArray[np.floating]  # (H, W, C) in [0, 1], C 1 or 3
+Map = NDArray[np.floating]  # (H, W)
+HEAT = "magma"
+CLASSES = ("#2f5d8a", "#c4500c", "#4f8a4b", "#8a5aa3", "#c9a227", "#7a7f87")  # of winners
+MOST_MAPS = 16
+BRIGHTEST = 99.5  # percentile of a map that is shown brightest: single pixels would darken all
+
+
+def explained(picture: Image, maps: Mapping[str, Map]) -> bytes:
+    """The picture, and beside it each map, on its own scale: dark is nothing."""
+    with style():
+        figure, axes = panels(1, 1 + len(maps), width=170, height=186)
+        _show(axes[0], picture, "picture")
+        for axis, (name, values) in zip(axes[1:], maps.items(), strict=True):
+            brightest = float(np.percentile(values, BRIGHTEST)) or float(values.max())
+            axis.imshow(values, cmap=HEAT, vmin=0, vmax=max(brightest, 1e-12))
+            _bare(axis, name)
+        return png(figure)
+
+
+@dataclass(frozen=True)
+class Occluded:
+    """What `occlusion_maps` draws, by the position of the square, (R, K) each.
+
+    probability: of `target`, without a square `clean`. winner: indices of `names`. activity: of
+    the feature map `unit`, and its projection, (H, W, C) signed, if one is followed.
+    """
+
+    square: int
+    tops: Sequence[int]
+    lefts: Sequence[int]
+    probability: Map
+    clean: float
+    target: str
+    winner: NDArray[np.integer]
+    names: Sequence[str]
+    activity: Map | None = None
+    unit: str = ""
+    projection: Image | None = None
+
+
+def occlusion_maps(picture: Image, found: Occluded) -> bytes:
+    """The picture with its square, and the paper's maps, each at the square's middle."""
+    followed = found.activity is not None and found.projection is not None
+    with style():
+        figure, axes = panels(1, 5 if followed else 3, width=176, height=206)
+        _show(axes[0], picture, f"a square of {found.square}")
+        _square(axes[0], picture, found.square)
+        _by_position(axes[1], picture, found, found.probability, low=0.0)
+        name = shortened(found.target, 18)
+        _bare(axes[1], f"p({name}), {found.clean:.0%} without")
+        _winners(axes[-1], picture, found)
+        if found.activity is not None and found.projection is not None:
+            _by_position(axes[2], picture, found, found.activity, low=None)
+            _bare(axes[2], shortened(f"activity of {found.unit}", 26))
+            _show(axes[3], around_grey(found.projection), "its projection")
+        return png(figure)
+
+
+def strongest_units(
+    picture: Image,
+    maps: NDArray[np.floating],
+    projections: Mapping[str, NDArray[np.floating]],
+    units: Sequence[str],
+    boxes: Sequence[tuple[int, int, int, int]],
+) -> bytes:
+    """maps (U, h, w), the picture in its box, and below it projections by name, (U, H, W, C).
+
+    boxes: (top, left, bottom, right) in pixels, of each unit.
+    """
+    rows = ("map", "what it saw", *projections)
+    with style():
+        figure, axes = panels(len(rows), len(units), width=118, height=124)
+        for i, name in enumerate(units):
+            above, between, *below = axes[i :: len(units)]
+            above.imshow(maps[i], cmap=HEAT)
+            _bare(above, name)
+            top, left, bottom, right = boxes[i]
+            here = slice(top, bottom), slice(left, right)
+            _show(between, picture[here], "")
+            for axis, signed in zip(below, projections.values(), strict=True):
+                _show(axis, around_grey(signed[i][here]), "")
+        for row, word in enumerate(rows):
+            axes[row * len(units)].set_ylabel(word, fontsize=9)
+        return png(figure)
+
+
+def feature_maps(maps: NDArray[np.floating], names: Sequence[str]) -> bytes:
+    """Maps (U, h, w) of one layer, each on its own scale about 0, which is mid-grey."""
+    columns = 8
+    rows = -(-min(len(maps), MOST_MAPS) // columns)
+    with style():
+        figure, axes = panels(rows, columns, width=84, height=96)
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, values, name in zip(axes, maps[:MOST_MAPS], names, strict=False):
+            largest = max(float(np.abs(values).max()), 1e-12)
+            axis.imshow(values, cmap="gray", vmin=-largest, vmax=largest)
+            axis.set_title(name, fontsize=8)
+        return png(figure)
+
+
+def around_grey(signed: Image) -> Image:
+    """A signed picture (H, W, C) about mid-grey, so that its 99.5th percentile is full contrast."""
+    largest = float(np.percentile(np.abs(signed), 99.5)) or float(np.abs(signed).max()) or 1.0
+    shown: Image = np.clip(0.5 + 0.5 * signed / largest, 0, 1)
+    return shown
+
+
+def _show(axis: "Axes", picture: Image, title: str) -> None:
+    grey = picture.shape[2] == 1
+    axis.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0, vmax=1)
+    _bare(axis, title)
+
+
+def _bare(axis: "Axes", title: str) -> None:
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(title, fontsize=9)
+    axis.spines[:].set_visible(False)
+
+
+def _square(axis: "Axes", picture: Image, side: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    height, width = picture.shape[:2]
+    corner = (width - side) / 2 - 0.5, (height - side) / 2 - 0.5
+    axis.add_patch(Rectangle(corner, side, side, facecolor="#808080", edgecolor="white", lw=0.8))
+
+
+def _by_position(
+    axis: "Axes", picture: Image, found: Occluded, values: Map, *, low: float | None
+) -> None:
+    """Values where the square's middle was, on the picture's coordinates."""
+    across, down = (_edges(starts, found.square) for starts in (found.lefts, found.tops))
+    axis.pcolormesh(across, down, values, cmap="viridis", vmin=low, shading="flat")
+    _within(axis, picture)
+
+
+def _winners(axis: "Axes", picture: Image, found: Occluded) -> None:
+    """The most probable class by position; the most frequent ones by name."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    classes, counts = np.unique(found.winner, return_counts=True)
+    order = classes[np.argsort(-counts, kind="stable")]
+    named = order[: len(CLASSES) - 1]
+    index = np.full(found.winner.shape, len(CLASSES) - 1)
+    for k, label in enumerate(named):
+        index[found.winner == label] = k
+    across, down = (_edges(starts, found.square) for starts in (found.lefts, found.tops))
+    axis.pcolormesh(
+        across, down, index, cmap=ListedColormap(CLASSES), vmin=0, vmax=len(CLASSES) - 1
+    )
+    _within(axis, picture)
+    _bare(axis, "most probable class")
+    patches = [
+        Patch(color=CLASSES[k], label=shortened(found.names[int(label)], 16))
+        for k, label in enumerate(named)
+    ]
+    if len(order) > len(named):
+        patches.append(Patch(color=CLASSES[-1], label=f"{len(order) - len(named)} others"))
+    axis.legend(
+        handles=patches, fontsize=7, frameon=False, loc="upper center", ncols=2,
+        bbox_to_anchor=(0.5, -0.01), handlelength=1, columnspacing=0.8,
+    )  # fmt: skip
+
+
+def _edges(starts: Sequence[int], square: int) -> NDArray[np.float64]:
+    """Borders half way between the square's middles."""
+    middles = np.asarray(starts, float) + square / 2 - 0.5
+    if len(middles) == 1:
+        return np.array([middles[0] - square / 2, middles[0] + square / 2])
+    between = (middles[1:] + middles[:-1]) / 2
+    first, last = 2 * middles[0] - between[0], 2 * middles[-1] - between[-1]
+    return np.concatenate(([first], between, [last]))
+
+
+def _within(axis: "Axes", picture: Image) -> None:
+    height, width = picture.shape[:2]
+    axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")

@@ -1,0 +1,169 @@
+"""What a network saw in pictures: one page, its drawings as PNG, and the numbers."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import hubel
+from hubel import atomic
+from hubel.findings import Drawing
+from hubel.mistakes import Failure, Mistake, unknown
+from hubel.model import Classifier
+from hubel.pixels import Picture, Unreadable
+from hubel.report.filters import filters
+from hubel.report.look import Look, look_page
+from hubel.understanding.saliency import last_maps
+from hubel.verbs import machine
+from hubel.verbs.load import load
+from hubel.verbs.looking import Choice, looked
+from hubel.verbs.predict import named
+from hubel.verbs.report import first_layer
+from hubel.verbs.watch import Watch
+
+PAGE, FACTS = "look.html", "look.json"
+MOST = 64  # filters of the first layer on the page
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The page and its folder; what is on it; pictures that could not be read, with the reason."""
+
+    page: Path
+    looks: tuple[Look, ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+
+
+def look(
+    model: str | os.PathLike[str] | Classifier,
+    images: Picture | Sequence[Picture],
+    *,
+    target: str | int | None = None,
+    layer: str | None = None,
+    unit: int | None = None,
+    square: int | None = None,
+    stride: int | None = None,
+    fill: str = "grey",
+    trust: bool = True,
+    out: str | os.PathLike[str] = "look",
+    device: str = "auto",
+    threads: int | None = None,
+    download: bool = False,
+    watch: Watch | None = None,
+) -> Looked:
+    """Prediction, filters, feature maps, saliency, Grad-CAM, occlusion and the strongest units.
+
+    images: as `predict` takes them. target: the class to explain, by name or number; None: the most
+    probable one of each picture. layer: for Grad-CAM, units and the occlusion's activity; None: the
+    last maps. unit: of that layer; None: the strongest. square, stride, fill: of the occlusion.
+    trust: whether each map is put on trial, which takes most of the time. out: the folder for
+    look.html, the PNGs and look.json; an earlier look there is replaced.
+
+    Raises Mistake for a class, layer or unit that is not there, a square that does not fit, a
+    network without convolutions, a folder that holds something else; Failure where no picture can
+    be read, or activations are not finite.
+    """
+    watch = watch or Watch()
+    folder = _place(Path(out))
+    where = machine.device(device)
+    classifier = model if isinstance(model, Classifier) else _loaded(model, download, watch)
+    name = "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
+    classifier = classifier.to(where)
+    label = _label(classifier, target)
+    pictures = list(named(images))
+    read: list[tuple[str, Tensor]] = []
+    unreadable: list[tuple[str, str]] = []
+    with machine.threads(threads), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+        for title, content in pictures:
+            try:
+                read.append((title, classifier.read(content, name=title).to(where)))
+            except Unreadable as wrong:
+                unreadable.append((title, wrong.reason))
+        if not read:
+            title, reason = unreadable[0]
+            raise Failure(f"No picture can be read: {title}: {reason}.")
+        asked = layer is not None
+        layer = layer or last_maps(classifier, read[0][1][None])
+        choice = Choice(label, layer, unit, square, stride, fill, trust)
+        looks = []
+        for i, (title, pixels) in enumerate(read):
+            watch.progress("look", i, len(read), title)
+            looks.append(looked(classifier, title, pixels, choice, watch))
+        watch.progress("look", len(read), len(read))
+        drawings = list(_of_the_network(classifier))
+    facts = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "hubel": hubel.__version__,
+        "torch": torch.__version__,
+        "model": name,
+        "layer": layer,
+    }
+    chose = "" if asked else ", the last that hands on maps"
+    _write(folder, looks, drawings, facts | {"chose": chose})
+    return Looked(folder / PAGE, tuple(looks), tuple(unreadable))
+
+
+def _loaded(model: str | os.PathLike[str], download: bool, watch: Watch) -> Classifier:
+    name = os.fspath(model)
+    return load(
+        name,
+        download=download,
+        progress=lambda done, total: watch.progress("download", done, total, name),
+    )
+
+
+def _label(classifier: Classifier, target: str | int | None) -> int | None:
+    """A class's number, from its name or its number."""
+    if target is None:
+        return None
+    if isinstance(target, str) and target in classifier.classes:
+        return classifier.classes.index(target)
+    if isinstance(target, str) and not target.lstrip("-").isdecimal():
+        raise unknown("class", target, classifier.classes)
+    number = int(target)
+    if not 0 <= number < len(classifier.classes):
+        last = len(classifier.classes) - 1
+        raise Mistake(f"There is no class {number}: they are 0 to {last}.")
+    return number
+
+
+def _of_the_network(classifier: Classifier) -> Iterator[Drawing]:
+    layer = first_layer(classifier)
+    if layer is not None:
+        shown = layer.weights[:MOST]
+        yield Drawing(
+            "filters",
+            filters(shown),
+            f"The first layer's {layer.kind}, {len(shown)} of {len(layer.weights)}: each on its "
+            "own scale about mid-grey, which is 0.",
+        )
+
+
+def _place(folder: Path) -> Path:
+    """The folder, if it is new, empty or an earlier look. Raises Mistake otherwise."""
+    folder = folder.absolute()
+    if folder.is_file():
+        raise Mistake(f"{folder} is a file: name a folder with --out.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file():
+        raise Mistake(f"{folder} holds something that is no look: give another folder with --out.")
+    return folder
+
+
+def _write(
+    folder: Path, looks: Sequence[Look], model: Sequence[Drawing], facts: dict[str, Any]
+) -> None:
+    page = look_page(looks, model, facts=facts)
+    told = facts | {"pictures": [look.as_json() for look in looks]}
+    files = {PAGE: page.encode(), FACTS: (json.dumps(told, indent=2) + "\n").encode()}
+    files |= {f"{drawing.name}.png": drawing.png for drawing in model}
+    for i, each in enumerate(looks, 1):
+        files |= {f"{i}-{drawing.name}.png": drawing.png for drawing in each.drawings}
+    atomic.write_folder(folder, files)

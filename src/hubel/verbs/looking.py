@@ -1,0 +1,251 @@
+"""One picture looked at in every way, as drawings and figures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hubel.findings import Drawing
+from hubel.model import Classifier, evaluating
+from hubel.report.look import Look, Trial
+from hubel.report.seen import (
+    Occluded,
+    explained,
+    feature_maps,
+    occlusion_maps,
+    strongest_units,
+)
+from hubel.understanding.deconvnet import project
+from hubel.understanding.occlusion import Occlusion, occlude
+from hubel.understanding.outputs import handed_on
+from hubel.understanding.perturbation import perturbation
+from hubel.understanding.probes import recording
+from hubel.understanding.saliency import (
+    grad_cam,
+    gradient,
+    integrated_gradients,
+    of_class,
+    smooth_gradient,
+    to_map,
+)
+from hubel.understanding.sanity import Explain, sanity_check
+from hubel.verbs.watch import Watch
+
+TOP = 5  # predictions
+UNITS = 6  # the strongest that are shown
+STEPS = 64  # of integrated gradients
+SAMPLES = 25  # of SmoothGrad
+LEVELS, PLACES = 12, 3  # of deletion and insertion curves, and of maps moved elsewhere
+DRAWS = 6  # networks of random weights
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is asked of every picture; None: it is chosen, and said."""
+
+    target: int | None
+    layer: str
+    unit: int | None
+    square: int | None
+    stride: int | None
+    fill: str
+    trust: bool
+
+
+def looked(classifier: Classifier, name: str, pixels: Tensor, choice: Choice, watch: Watch) -> Look:
+    """pixels (C, H, W) in [0, 1] → all that the page says of this picture."""
+    with evaluating(classifier):
+        probabilities = classifier(pixels[None]).softmax(1)[0]
+    values, labels = probabilities.topk(min(TOP, len(probabilities)))
+    target = int(labels[0]) if choice.target is None else choice.target
+    maps, lines = _maps(classifier, pixels, target, choice.layer)
+    found = occlude(
+        classifier, pixels, target, square=choice.square, stride=choice.stride, fill=choice.fill,
+        layer=choice.layer, unit=choice.unit,
+        progress=lambda done, total: watch.progress("occlusion", done, total, name),
+    )  # fmt: skip
+    picture = _picture(pixels)
+    title = classifier.classes[target]
+    drawings = [
+        Drawing(
+            "maps",
+            explained(picture, {what: _array(values) for what, values in maps.items()}),
+            f"What the score of {title!r} answers to, by pixel: the size of its gradient, the mean "
+            f"over noisy copies, integrated gradients from black, and Grad-CAM at {choice.layer}.",
+        ),
+        _occlusion(classifier, pixels, picture, found, title),
+        *_units(classifier, pixels, picture, choice),
+        _first_maps(classifier, pixels),
+    ]
+    trust = _trust(classifier, pixels, target, maps, found, choice.layer) if choice.trust else []
+    return Look(
+        name,
+        [(classifier.classes[k], p) for k, p in zip(labels.tolist(), values.tolist(), strict=True)],
+        title,
+        ", the most probable class" if choice.target is None else "",
+        drawings,
+        trust,
+        [*lines, _method(found)],
+    )
+
+
+def _maps(
+    network: nn.Module, pixels: Tensor, target: int, layer: str
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Maps (H, W) by name, and what is to be said of them."""
+    one, score = pixels[None], of_class(target)
+    integrated = integrated_gradients(network, one, score, steps=STEPS)
+    cam = grad_cam(network, one, score, layer=layer)
+    maps = {
+        "gradient": to_map(gradient(network, one, score))[0],
+        "SmoothGrad": to_map(smooth_gradient(network, one, score, samples=SAMPLES))[0],
+        "integrated gradients": to_map(integrated.attributions)[0],
+        "Grad-CAM": cam.enlarged[0],
+    }
+    relative = float(integrated.relative[0])
+    lines = [
+        f"Integrated gradients miss the score's difference from black by {relative:.1%} at {STEPS} "
+        "steps; exact ones would not."
+    ]
+    if not float(cam.maps.max()) > 0:
+        lines.append(f"Grad-CAM at {layer} is 0 everywhere: nothing there speaks for the class.")
+    return maps, lines
+
+
+def _occlusion(
+    classifier: Classifier, pixels: Tensor, picture: NDArray[np.float32], found: Occlusion,
+    title: str,
+) -> Drawing:  # fmt: skip
+    projection = project(classifier, pixels[None], found.layer, found.unit, rule="guided")
+    activity = found.activity
+    drawn = occlusion_maps(
+        picture,
+        Occluded(
+            found.square, found.tops, found.lefts, _array(found.probability),
+            float(found.clean.softmax(0)[found.target]), title, found.winner.numpy(),
+            classifier.classes, None if activity is None else _array(activity),
+            f"{found.layer} {found.unit}", _array(projection.pixels[0].permute(1, 2, 0)),
+        ),
+    )  # fmt: skip
+    return Drawing(
+        "occlusion",
+        drawn,
+        f"As the square hides one part after another: the probability of {title!r}, the activity "
+        f"of {found.layer}'s map {found.unit} beside its projection by guided backpropagation, and "
+        "the most probable class; each where the square's middle is. Dark: it hides evidence.",
+    )
+
+
+def _units(
+    classifier: Classifier, pixels: Tensor, picture: NDArray[np.float32], choice: Choice
+) -> list[Drawing]:
+    """The strongest units of the layer: their maps, what they saw, their projections."""
+    with evaluating(classifier), recording(classifier, [choice.layer]) as found:
+        classifier(pixels[None])
+    maps = found[choice.layer][0]
+    if maps.ndim != 3:
+        return []
+    order = maps.amax((1, 2)).argsort(descending=True, stable=True)
+    units = [choice.unit] if choice.unit is not None else order[:UNITS].tolist()
+    many = pixels.expand(len(units), *pixels.shape)
+    signed = {
+        rule: _array(project(classifier, many, choice.layer, units, rule=rule).pixels)
+        for rule in ("deconvnet", "guided")
+    }
+    projections = {rule: each.transpose(0, 2, 3, 1) for rule, each in signed.items()}
+    drawn = strongest_units(
+        picture, _array(maps[units]), projections, [f"unit {unit}" for unit in units],
+        [_box(each) for each in projections["deconvnet"]],
+    )  # fmt: skip
+    which = "The unit asked for" if choice.unit is not None else "The strongest units"
+    caption = (
+        f"{which} of {choice.layer}: the map, the part of the picture that its strongest place "
+        "saw, and what there it answered to: by a deconvnet (Zeiler & Fergus 2014) and by guided "
+        "backpropagation (Springenberg et al. 2015)."
+    )
+    return [Drawing("units", drawn, caption)]
+
+
+def _box(signed: NDArray[np.float32]) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of what a projection (H, W, C) reaches; all of it, if nothing."""
+    reached = np.abs(signed).max(2) > 0
+    if not reached.any():
+        return 0, 0, *signed.shape[:2]
+    rows, columns = (np.flatnonzero(reached.any(axis)) for axis in (1, 0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _first_maps(classifier: Classifier, pixels: Tensor) -> Drawing:
+    """The feature maps of the first layer that makes some: more or fewer than the channels."""
+    handed = [each for each in handed_on(classifier, pixels[None]) if len(each.shape) == 4]
+    made = (each.name for each in handed if each.shape[1] != len(pixels))
+    layer = next(made, handed[0].name)
+    with evaluating(classifier), recording(classifier, [layer]) as found:
+        classifier(pixels[None])
+    maps = found[layer][0]
+    drawn = feature_maps(_array(maps), [str(i) for i in range(len(maps))])
+    return Drawing(
+        "feature-maps", drawn, f"Feature maps of {layer}, each on its own scale; mid-grey is 0."
+    )
+
+
+def _trust(
+    classifier: Classifier, pixels: Tensor, target: int, maps: dict[str, Tensor],
+    found: Occlusion, layer: str,
+) -> list[Trial]:  # fmt: skip
+    score = of_class(target)
+    quick: dict[str, Explain] = {
+        "gradient": lambda network, x: to_map(gradient(network, x, score)),
+        "Grad-CAM": lambda network, x: grad_cam(network, x, score, layer=layer).enlarged,
+    }
+    hides = float(found.clean[target]) - found.logits[..., target]
+    side = torch.nn.functional.interpolate(
+        hides[None, None], size=pixels.shape[1:], mode="bilinear"
+    )[0, 0].to(pixels)  # fmt: skip
+    return [
+        _trial(classifier, pixels, target, what, values, quick.get(what))
+        for what, values in (maps | {"occlusion": side}).items()
+    ]
+
+
+def _trial(
+    classifier: Classifier, pixels: Tensor, target: int, what: str, values: Tensor,
+    explain: Callable[[nn.Module, Tensor], Tensor] | None,
+) -> Trial:  # fmt: skip
+    one, score = pixels[None], of_class(target, probability=True)
+    gone, come = (
+        perturbation(
+            classifier, one, values, kind=kind, score=score, steps=LEVELS, places=PLACES
+        )
+        for kind in ("deletion", "insertion")
+    )  # fmt: skip
+    sanity = sanity_check(classifier, one, explain, points=1, repeats=DRAWS) if explain else None
+    return Trial(
+        what, float(sanity.last.mean()) if sanity else None, float(gone.by_map.area[0]),
+        float(gone.moved.area[0]), float(come.by_map.area[0]), float(come.moved.area[0]),
+        None if sanity is None else not sanity.changes,
+    )  # fmt: skip
+
+
+def _method(found: Occlusion) -> str:
+    how = found.method
+    if not how.boxes:
+        return f"Occlusion was computed in full: {how.why}."
+    whole = f" On whole maps, for want of a rule: {', '.join(how.whole)}." if how.whole else ""
+    return (
+        f"Occlusion took {how.work:.0%} of the full computation's multiply-adds; at {how.checked} "
+        f"positions that were computed in full as well it differs by at most {how.difference:.1g}."
+        f"{whole}"
+    )
+
+
+def _picture(pixels: Tensor) -> NDArray[np.float32]:
+    return _array(pixels.permute(1, 2, 0))
+
+
+def _array(values: Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = values.detach().float().cpu().numpy()
+    return found
