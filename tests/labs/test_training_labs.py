@@ -18,6 +18,7 @@ from hubel.labs.lab import Setting
 from hubel.labs.learning import grey_pictures
 from hubel.labs.learning_rate import learning_rate
 from hubel.labs.linear_classifier import SCORES, by_hand, linear_classifier
+from hubel.labs.occlusion import occlusion
 from hubel.labs.regularisation import fitted, regularisation
 from hubel.labs.shallow_and_deep import shallow_and_deep
 
@@ -31,6 +32,7 @@ LABS: dict[Callable[..., Shown], list[str]] = {
     initialisation: ["L35"],
     learning_rate: ["L19"],
     linear_classifier: ["L10", "L11"],
+    occlusion: ["L46"],
     regularisation: ["L13"],
     shallow_and_deep: ["L4"],
 }

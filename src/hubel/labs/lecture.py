@@ -237,9 +237,8 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "L46",
         "Occlusion: the probability drops where the object is.",
-        None,
+        "occlusion",
         'The "square of zeros" is grey only where the pixels were centred.',
-        later=_later("occlusion"),
     ),
     Claim("L47", "The image that maximises a class score.", None, later=_later("class-images")),
     Claim("L48", "A tiny distortion fools a network.", None, later=_later("adversarial")),

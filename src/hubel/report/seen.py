@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Image = NDArray[np.floating]  # (H, W, C) in [0, 1], C 1 or 3
 Map = NDArray[np.floating]  # (H, W)
 HEAT = "magma"
-CLASSES = ("#2f5d8a", "#c4500c", "#4f8a4b", "#8a5aa3", "#c9a227", "#7a7f87")  # of winners
+CLASSES = ("#2f5d8a", "#c4500c", "#4f8a4b", "#7a7f87")  # of winners; the last of all others
 MOST_MAPS = 16
 BRIGHTEST = 99.5  # percentile of a map that is shown brightest: single pixels would darken all
 
@@ -57,7 +57,7 @@ def occlusion_maps(picture: Image, found: Occluded) -> bytes:
     """The picture with its square, and the paper's maps, each at the square's middle."""
     followed = found.activity is not None and found.projection is not None
     with style():
-        figure, axes = panels(1, 5 if followed else 3, width=176, height=206)
+        figure, axes = panels(1, 5 if followed else 3, width=176, height=226)
         _show(axes[0], picture, f"a square of {found.square}")
         _square(axes[0], picture, found.square)
         _by_position(axes[1], picture, found, found.probability, low=0.0)
