@@ -214,9 +214,9 @@ def last_maps(network: nn.Module, pixels: Tensor) -> str:
     """
     _check(pixels)
     one = pixels[:1] if len(pixels) else pixels.new_zeros(1, *pixels.shape[1:])
-    for name, shape, _ in reversed(handed_on(network, one)):
-        if len(shape) == 4 and shape[2] * shape[3] > 1:
-            return name
+    for each in reversed(handed_on(network, one)):
+        if len(each.shape) == 4 and each.shape[2] * each.shape[3] > 1:
+            return each.name
     raise Mistake("This network has no convolution: no layer of it hands on maps (N, K, h, w).")
 
 
@@ -232,7 +232,7 @@ def _slopes(
     for what, tensor in found.items():
         for i in (~tensor.isfinite()).nonzero()[:1, 0].tolist():
             rows = handed_on(network, pixels[i : i + 1])
-            first = next((f", first in {name}" for name, _, good in rows if not good), "")
+            first = next((f", first in {row.name}" for row in rows if not row.finite), "")
             raise Failure(f"The {what} of picture {(start + i) % n} is not finite{first}.")
     return slopes
 
