@@ -166,6 +166,54 @@ def test_blocks_have_the_activations_of_their_last_layer() -> None:
         assert _rows(found[layer]) == _brute(network.eval(), pixels, layer, 2)
 
 
+class Normed(nn.Module):
+    """Norms, of which some turn the order, and every layer that keeps it; one without a scale."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 6, 3)
+        self.norm = nn.BatchNorm2d(6)
+        self.act = activation
+        self.bare = nn.BatchNorm2d(6, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.norm(self.conv(x)))
+        # what is given to a layer may have been written to since it was looked at
+        y: Tensor = self.act(self.bare(x).mul_(2.0))
+        return y
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.Hardtanh(-0.5, 0.5), nn.LeakyReLU(0.1),
+     nn.LeakyReLU(-0.1), nn.Sigmoid()],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_layers_that_keep_the_order_are_found_all_the_same(
+    activation: nn.Module, layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    network = Normed(activation).eval().to(memory_format=layout)
+    with torch.no_grad():
+        for norm in (network.norm, network.bare):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.1, 2)
+        network.norm.weight.normal_()
+        network.norm.bias.normal_()
+    assert bool((network.norm.weight < 0).any())
+    pixels = _pixels(40).float().contiguous(memory_format=layout)
+    layers = ["conv", "norm", "act", "bare", "act#2"]
+    found = _last(strongest(network, _batches(pixels, range(40), 40), layers, k=5))
+    state = _last(strongest(network, _batches(pixels, range(40), 40), layers, k=2))
+    for layer in layers:
+        assert _rows(found[layer]) == _brute(network, pixels, layer, 5)
+        assert _rows(state[layer]) == [unit[:2] for unit in _brute(network, pixels, layer, 5)]
+    halves = _last(strongest(network, _batches(pixels, range(40), 20), layers, k=5))
+    for layer in layers:
+        torch.testing.assert_close(halves[layer].values, found[layer].values)
+
+
 def test_no_graph_is_kept() -> None:
     found = _last(strongest(_net(), _batches(_pixels(4), range(4), 4), LAYERS, k=2))
     assert not any(part.requires_grad for part in found.top)

@@ -7,7 +7,6 @@ excited most. What is kept does not grow with the number of pictures.
 """
 
 import math
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from hubel.mistakes import Failure, Mistake, unknown
-from hubel.model import evaluating
+from hubel.model import Model, evaluating
+from hubel.understanding.peaks import Looks, Peaks
 from hubel.understanding.probes import tapping
 
 PARTS = ("values", "pictures", "rows", "columns")  # of TopPatches
@@ -158,17 +158,19 @@ class _Candidates(NamedTuple):
 class _Look:
     """The taps of one batch, and what they find.
 
-    They compute as little as they can for each layer: one reading of its output, a comparison, and
-    a second look at the maps that may count.
+    They compute as little as they can for each layer: its peaks, a comparison, and a look at the
+    maps that may count.
     """
 
-    def __init__(self, numbers: Tensor, k: int, state: Strongest | None) -> None:
+    def __init__(
+        self, network: nn.Module, numbers: Tensor, k: int, state: Strongest | None
+    ) -> None:
+        self.inner = network.network if isinstance(network, Model) else network
         self.numbers, self.k, self.state = numbers, k, state
+        self.looks = Looks()
         self.later = False
         self.units: dict[str, int] = {}
         self.found: dict[str, _Candidates] = {}
-        # a block hands on the very tensor that its last layer did: it is looked at once
-        self.handed: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
         if state is not None:
             sizes = list(state.units.values())
             weakest = (torch.split(part[:, -1], sizes) for part in state.top[:2])
@@ -177,51 +179,47 @@ class _Look:
             self.later = int(numbers.min()) > int(state.top.pictures.max())
 
     def tap(self, layer: str, output: Tensor) -> None:
-        before, version, first = self.handed.get(id(output), (None, 0, ""))
-        if before is not None and before() is output and version == output._version:
-            known = self.state is None or all(
-                map(torch.equal, self.weakest[layer], self.weakest[first])
-            )
-            if known:
-                self.units[layer], self.found[layer] = self.units[first], self.found[first]
-                return
-        self.handed[id(output)] = weakref.ref(output), output._version, layer
         if output.ndim not in (2, 4) or len(output) != len(self.numbers):
             raise Mistake(
                 f"Top patches are of maps (N, C, H, W) or of (N, units); {layer} hands on "
                 f"{tuple(output.shape)} for {len(self.numbers)} pictures."
             )
-        peaks = _peaks(output)
+        known = self.looks.recall(output)
+        # a block hands on the very tensor that its last layer did: it is looked at once
+        if known is not None and self._compared_alike(layer, known.layer):
+            self.units[layer], self.found[layer] = self.units[known.layer], self.found[known.layer]
+            return
+        module = self.inner.get_submodule(layer.partition("#")[0])
+        peaks = self.looks.after(layer, module, output)
         n, unit = self._better(layer, peaks).nonzero().unbind(1)
         if output.ndim == 2:
-            place, width = torch.zeros_like(unit), 1
+            value, place, width = output[n, unit], torch.zeros_like(unit), 1
         else:
-            place, width = output[n, unit].flatten(1).argmax(1), output.shape[3]
-        self.units[layer] = peaks.shape[1]
-        self.found[layer] = _Candidates(n, unit, peaks[n, unit], place, width)
+            maps, width = output[n, unit].flatten(1), output.shape[3]
+            place = maps.argmax(1)
+            value = maps.gather(1, place[:, None])[:, 0]
+        self.units[layer] = peaks.most.shape[1]
+        self.found[layer] = _Candidates(n, unit, value, place, width)
 
-    def _better(self, layer: str, peaks: Tensor) -> Tensor:
+    def _compared_alike(self, layer: str, other: str) -> bool:
+        if self.state is None:
+            return True
+        return all(map(torch.equal, self.weakest[layer], self.weakest[other]))
+
+    def _better(self, layer: str, peaks: Peaks) -> Tensor:
         """Which of them, (N, units), may be among the k strongest; and all that are no numbers."""
+        least, most = peaks
         if self.state is None:  # at least k are as strong as the batch's own k-th
-            least = peaks.topk(min(self.k, len(peaks)), 0).values[-1]
-            return peaks.lt(least).logical_not_()
+            weakest = least.topk(min(self.k, len(least)), 0).values[-1]
+            return most.lt(weakest).logical_not_()
         values, pictures = self.weakest[layer]
-        if len(values) != peaks.shape[1]:
-            raise Mistake(f"{layer} has {peaks.shape[1]} units, and in the state {len(values)}.")
-        better = peaks.le(values).logical_not_()
+        if len(values) != most.shape[1]:
+            raise Mistake(f"{layer} has {most.shape[1]} units, and in the state {len(values)}.")
+        better = most.le(values).logical_not_()
         if not self.later:
-            better |= (peaks == values) & (self.numbers[:, None] < pictures)
+            equal = (least <= values) & (values <= most)
+            better |= equal & (self.numbers[:, None] < pictures)
         return better
-
-
-def _peaks(output: Tensor) -> Tensor:
-    """The largest activation of each unit in each picture, (N, units)."""
-    if output.ndim == 2:
-        return output
-    if output.is_contiguous():
-        return output.amax((2, 3))
-    # channels-last: both sides at once take ten times as long where channels are few
-    return output.permute(0, 2, 3, 1).amax(1).amax(1)
 
 
 def _after(
@@ -233,11 +231,13 @@ def _after(
     pixels: Tensor,
 ) -> Strongest:
     """The state after one batch."""
-    look = _Look(numbers, k, state)
+    look = _Look(network, numbers, k, state)
     # a tensor made in inference mode does not say whether it was written to
     with evaluating(network), torch.inference_mode(False), torch.no_grad():
         pixels = pixels.clone() if pixels.is_inference() else pixels
-        with tapping(network, {name: partial(look.tap, name) for name in names}):
+        taps = {name: partial(look.tap, name) for name in names}
+        before = {name: partial(look.looks.before, name) for name in names}
+        with tapping(network, taps, before=before):
             network(pixels)
         found = [look.found[name] for name in names]
         value = torch.cat([each.value for each in found])

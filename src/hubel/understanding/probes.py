@@ -8,7 +8,7 @@ the same network meanwhile notice nothing.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -23,15 +23,23 @@ Score = Callable[[Tensor], Tensor]  # a network's output (N, …) → a number f
 
 
 @contextmanager
-def tapping(network: nn.Module, taps: Mapping[str, Tap]) -> Iterator[None]:
+def tapping(
+    network: nn.Module,
+    taps: Mapping[str, Tap],
+    *,
+    before: Mapping[str, Callable[[Tensor], None]] | None = None,
+) -> Iterator[None]:
     """Call each tap with its intermediate, whenever the network is run inside the block.
 
-    What a tap returns takes the output's place; None leaves it. Raises Mistake for a name that the
-    network does not have, for an output that is no tensor, and at the end of the block for an
+    What a tap returns takes the output's place; None leaves it. before: by name, what is called
+    with the first tensor that the module is given, before it runs. Raises Mistake for a name that
+    the network does not have, for an output that is no tensor, and at the end of the block for an
     intermediate that no run in it has met.
     """
     inner = network.network if isinstance(network, Model) else network
-    paths = {name: _path(inner, name) for name in taps}
+    known = {each for each, _ in inner.named_modules(remove_duplicate=False) if each}
+    early = before or {}
+    paths = {name: _path(known, name) for name in (*taps, *early)}
     here, times, met = threading.get_ident(), Counter[str](), set[str]()
     runs = 0
 
@@ -41,11 +49,17 @@ def tapping(network: nn.Module, taps: Mapping[str, Tap]) -> Iterator[None]:
             times.clear()
             runs += 1
 
+    def given_to(path: str, inputs: tuple[object, ...]) -> None:
+        name = _numbered(path, times[path] + 1)
+        first = next((each for each in inputs if isinstance(each, Tensor)), None)
+        if threading.get_ident() == here and first is not None and name in early:
+            early[name](first)
+
     def met_at(path: str, output: object) -> Tensor | None:
         if threading.get_ident() != here:
             return None
         times[path] += 1
-        name = path if times[path] == 1 else f"{path}#{times[path]}"
+        name = _numbered(path, times[path])
         if name not in taps:
             return None
         if not isinstance(output, Tensor):
@@ -55,9 +69,14 @@ def tapping(network: nn.Module, taps: Mapping[str, Tap]) -> Iterator[None]:
 
     handles = [inner.register_forward_pre_hook(begin)]
     try:
-        for path in dict.fromkeys(paths.values()):
+        for path in dict.fromkeys(paths[name] for name in taps):
             hook = inner.get_submodule(path).register_forward_hook(
                 lambda _module, _inputs, output, path=path: met_at(path, output)
+            )
+            handles.append(hook)
+        for path in dict.fromkeys(paths[name] for name in early):
+            hook = inner.get_submodule(path).register_forward_pre_hook(
+                lambda _module, inputs, path=path: given_to(path, inputs)
             )
             handles.append(hook)
         yield
@@ -69,10 +88,13 @@ def tapping(network: nn.Module, taps: Mapping[str, Tap]) -> Iterator[None]:
         raise Mistake(f"The network did not pass through {', '.join(missed)} here.")
 
 
-def _path(network: nn.Module, name: str) -> str:
+def _numbered(path: str, time: int) -> str:
+    return path if time == 1 else f"{path}#{time}"
+
+
+def _path(known: Collection[str], name: str) -> str:
     """The module's path in an intermediate's name. Raises Mistake, with the nearest that exist."""
     path, mark, number = name.partition("#")
-    known = [each for each, _ in network.named_modules(remove_duplicate=False) if each]
     if path not in known or (mark and not number.isdecimal()):
         raise unknown("layer", name, known)
     return path
