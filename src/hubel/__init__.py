@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hubel.model import Model as Model
     from hubel.pixels import PixelSpec as PixelSpec
     from hubel.training.recipe import Recipe as Recipe
+    from hubel.verbs.atlas import atlas as atlas
     from hubel.verbs.calibrate import calibrate as calibrate
     from hubel.verbs.evaluate import evaluate as evaluate
     from hubel.verbs.inspection import inspect as inspect
@@ -36,6 +37,7 @@ _PLACES = {
     "Model": "hubel.model",
     "PixelSpec": "hubel.pixels",
     "Recipe": "hubel.training.recipe",
+    "atlas": "hubel.verbs.atlas",
     "calibrate": "hubel.verbs.calibrate",
     "evaluate": "hubel.verbs.evaluate",
     "inspect": "hubel.verbs.inspection",

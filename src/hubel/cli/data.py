@@ -48,7 +48,7 @@ def show(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where the page and sheets go  [default: NAME-inspection]"
+            metavar="DIR", help="Where the page and sheets go", show_default="NAME-inspection"
         ),
     ] = None,
     workers: Workers = 0,

@@ -27,11 +27,11 @@ def evaluate(
         str | None, typer.Argument(help="A data set or folder; a run has its own.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="train | validation | test | all  [default: test]")
+        str | None, typer.Option(help="train | validation | test | all", show_default="test")
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, max=1_000_000, help="Pictures at a time  [default: the fastest]"),
+        typer.Option(min=1, max=1_000_000, help="Pictures at a time", show_default="the fastest"),
     ] = None,
     baselines: Annotated[
         bool, typer.Option(help="Measure shallow methods beside a run, on its own test pictures.")

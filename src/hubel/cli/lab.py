@@ -34,7 +34,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="Seconds; its verdicts mean
 Seed = Annotated[int, typer.Option(help="Of every random draw.")]
 Out = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Where pictures and numbers go  [default: labs/NAME]"),
+    typer.Option(metavar="DIR", help="Where pictures and numbers go", show_default="labs/NAME"),
 ]
 
 
@@ -86,7 +86,7 @@ def _labs(
     quick: Quick = False,
     seed: Seed = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="With --all: its folder  [default: labs]")
+        Path | None, typer.Option(metavar="DIR", help="With --all: its folder", show_default="labs")
     ] = None,
     as_json: Json = False,
 ) -> None:

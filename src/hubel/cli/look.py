@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli.options import Device, Json, Threads
+from hubel.mistakes import Mistake
 
 EXAMPLES = """
 \b
@@ -14,28 +15,47 @@ Examples:
   hubel look efficientnet-lite0 cat.jpg
   hubel look runs/2026-01-31-digits-small scans/ --target 7 --out sevens
   hubel look efficientnet-lite0 cat.jpg --layer blocks.4 --unit 12 --square 16
+  hubel look runs/2026-01-31-digits-small --units conv2
+  hubel look efficientnet-lite0 --units blocks.4 --data scans/ --out atlas
 """
+ONE_WAY = "--target, --layer, --square, --stride and --no-trust belong to pictures"
 
 
 def look(
     model: Annotated[str, typer.Argument(help="A run, a model folder or a network's name.")],
-    images: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    images: Annotated[list[str] | None, typer.Argument(help="Files, folders or globs.")] = None,
+    units: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="Instead of pictures: an atlas of this layer's units"),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="For --units: a data set or a folder", show_default="the run's validation"
+        ),
+    ] = None,
+    rule: Annotated[
+        str, typer.Option(help="For --units: guided, deconvnet or gradient")
+    ] = "guided",
     target: Annotated[
         str | None,
-        typer.Option(metavar="CLASS", help="The class to explain  [default: the most probable]"),
+        typer.Option(
+            metavar="CLASS", help="The class to explain", show_default="the most probable"
+        ),
     ] = None,
     layer: Annotated[
         str | None,
-        typer.Option(help="For Grad-CAM, units and their activity  [default: the last maps]"),
+        typer.Option(help="For Grad-CAM, units and their activity", show_default="the last maps"),
     ] = None,
     unit: Annotated[
-        int | None, typer.Option(help="Of that layer  [default: the strongest]")
+        int | None,
+        typer.Option(help="Of that layer", show_default="the strongest; of --units, all"),
     ] = None,
     square: Annotated[
-        int | None, typer.Option(help="The occlusion's square in pixels  [default: a seventh]")
+        int | None, typer.Option(help="The occlusion's square in pixels", show_default="a seventh")
     ] = None,
     stride: Annotated[
-        int | None, typer.Option(help="How far it goes at a time  [default: a twenty-eighth]")
+        int | None, typer.Option(help="How far it goes at a time", show_default="a twenty-eighth")
     ] = None,
     fill: Annotated[str, typer.Option(help="What it shows: grey, mean or blur")] = "grey",
     trust: Annotated[
@@ -50,7 +70,18 @@ def look(
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """What a network saw in pictures, by several ways, on one page."""
+    """What a network saw in pictures, by several ways, on one page; or what its units answer to."""
+    if units is not None:
+        if images:
+            raise Mistake("Give pictures to look at, or a layer with --units, not both.")
+        if any(each is not None for each in (target, layer, square, stride)) or not trust:
+            raise Mistake(f"{ONE_WAY}, not to --units.")
+        _atlas(model, units, data, unit, rule, out, download, device, threads, as_json)
+        return
+    if not images:
+        raise Mistake("Name pictures to look at, or a layer with --units.")
+    if data is not None:
+        raise Mistake("--data belongs to --units: name the pictures themselves.")
     from hubel.cli.progress import watching
     from hubel.report.drawing import legible
     from hubel.verbs.look import look as verb
@@ -88,6 +119,37 @@ def look(
         print(f"Page  {found.page}")
     if found.unreadable:
         raise typer.Exit(1)
+
+
+def _atlas(
+    model: str,
+    layer: str,
+    data: str | None,
+    unit: int | None,
+    rule: str,
+    out: str,
+    download: bool,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    from hubel.cli.progress import watching
+    from hubel.verbs.atlas import atlas
+
+    with watching() as watch:
+        found = atlas(
+            model, layer, data, unit=unit, rule=rule, out=out, download=download, device=device,
+            threads=threads, watch=watch,
+        )  # fmt: skip
+    if as_json:
+        told = {"page": str(found.page), "units": [each.as_json() for each in found.units]}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        print(f"Units {len(found.units)} of {layer}")
+        print(f"Page  {found.page}")
+    if found.stopped:
+        print("hubel: Stopped: the page holds the units that were done.", file=sys.stderr)
+        raise typer.Exit(130)
 
 
 look.__doc__ = f"{look.__doc__}\n{EXAMPLES}"

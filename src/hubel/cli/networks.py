@@ -31,7 +31,7 @@ def networks(
     ] = False,
     out: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Where its picture goes  [default: NAME.png]"),
+        typer.Option(metavar="PATH", help="Where its picture goes", show_default="NAME.png"),
     ] = None,
     as_json: Json = False,
 ) -> None:

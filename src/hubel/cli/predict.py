@@ -31,7 +31,7 @@ def predict(
     top: Annotated[int, typer.Option(help="How many classes for each picture.")] = 5,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, max=1_000_000, help="Pictures at a time  [default: the fastest]"),
+        typer.Option(min=1, max=1_000_000, help="Pictures at a time", show_default="the fastest"),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: image, rank, class, …")] = False,
     download: Annotated[

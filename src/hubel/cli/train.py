@@ -35,8 +35,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="fast, finetune, alexnet-2012, resnet-2015, or a TOML file  [default: finetune "
-            "for photographs in colour, else fast]"
+            help="fast, finetune, alexnet-2012, resnet-2015, or a TOML file",
+            show_default="finetune for photographs in colour, else fast",
         ),
     ] = None,
     settings: Annotated[
@@ -69,7 +69,8 @@ def train(
     keep: Annotated[
         str | None,
         typer.Option(
-            help="Of restarts: the best by validation, or by training error  [default: validation]"
+            help="Of restarts: the best by validation, or by training error",
+            show_default="validation",
         ),
     ] = None,
     resume: Annotated[

@@ -42,6 +42,11 @@ def data_uri(image: NDArray[np.uint8]) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
+def jpeg_uri(content: bytes) -> str:
+    """A JPEG file as a data: URI."""
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
+
+
 def _inline(svg: bytes) -> str:
     """An SVG for the middle of a page, its width on paper as the CSS variable --width."""
     from markupsafe import Markup

@@ -43,15 +43,15 @@ def _along(axis: Axis, place: int, side: int) -> tuple[int, int]:
     return first, first + axis.size
 
 
-def crop(pixels: Tensor, box: Box) -> Tensor:
-    """The box of a picture (C, H, W), as (C, height, width); grey where it lies beyond.
+def crop(pixels: Tensor, box: Box, beyond: float = GREY) -> Tensor:
+    """The box of a picture (C, H, W), as (C, height, width); `beyond` where it lies beyond.
 
     >>> import torch
     >>> crop(torch.ones(1, 2, 2), Box(-1, 0, 1, 2)).tolist()
     [[[0.5, 0.5], [1.0, 1.0]]]
     """
     channels, height, width = pixels.shape
-    found = pixels.new_full((channels, box.bottom - box.top, box.right - box.left), GREY)
+    found = pixels.new_full((channels, box.bottom - box.top, box.right - box.left), beyond)
     top, bottom = max(box.top, 0), min(box.bottom, height)
     left, right = max(box.left, 0), min(box.right, width)
     if top < bottom and left < right:

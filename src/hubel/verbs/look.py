@@ -24,6 +24,7 @@ from hubel.understanding.saliency import last_maps
 from hubel.verbs import machine
 from hubel.verbs.load import load
 from hubel.verbs.looking import Choice, looked
+from hubel.verbs.place import place
 from hubel.verbs.predict import named
 from hubel.verbs.report import first_layer
 from hubel.verbs.watch import Watch
@@ -71,7 +72,7 @@ def look(
     be read, or activations are not finite.
     """
     watch = watch or Watch()
-    folder = _place(Path(out))
+    folder = place(Path(out), FACTS, "look")
     where = machine.device(device)
     classifier = model if isinstance(model, Classifier) else _loaded(model, download, watch)
     name = "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
@@ -145,16 +146,6 @@ def _of_the_network(classifier: Classifier) -> Iterator[Drawing]:
             f"The first layer's {layer.kind}, {len(shown)} of {len(layer.weights)}: each on its "
             "own scale about mid-grey, which is 0.",
         )
-
-
-def _place(folder: Path) -> Path:
-    """The folder, if it is new, empty or an earlier look. Raises Mistake otherwise."""
-    folder = folder.absolute()
-    if folder.is_file():
-        raise Mistake(f"{folder} is a file: name a folder with --out.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file():
-        raise Mistake(f"{folder} holds something that is no look: give another folder with --out.")
-    return folder
 
 
 def _write(

@@ -1,0 +1,172 @@
+"""The atlas of a layer: every unit's top patches, their projections, and an image made for it."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import hubel
+from hubel import atomic
+from hubel.data.samples import MOST_HASHED, Files, Samples
+from hubel.data.sources import SOURCES, open_splits
+from hubel.home import home
+from hubel.mistakes import Failure, Mistake, unknown
+from hubel.model import Classifier
+from hubel.pixels import SUFFIXES
+from hubel.report.atlas import Unit, atlas_page
+from hubel.run import Run
+from hubel.training.recipe import from_run
+from hubel.understanding.outputs import Handed, handed_on
+from hubel.understanding.rectifying import RULES
+from hubel.verbs import machine
+from hubel.verbs.interrupt import interruptible
+from hubel.verbs.load import load
+from hubel.verbs.patches import top_patches
+from hubel.verbs.place import place
+from hubel.verbs.prepare import decode, open_data
+from hubel.verbs.resume import check_data
+from hubel.verbs.units import Units
+from hubel.verbs.watch import Watch
+
+PAGE, FACTS = "atlas.html", "atlas.json"
+WORDS = {
+    "guided": "guided backpropagation (Springenberg et al. 2015)",
+    "deconvnet": "a deconvnet (Zeiler & Fergus 2014)",
+    "gradient": "its gradient",
+}
+RULE = "guided"  # its pictures are clear on linear bottlenecks as well, the deconvnet's are not
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The page, and its units; stopped: whether some are missing because a stop was asked for."""
+
+    page: Path
+    units: tuple[Unit, ...]
+    stopped: bool = False
+
+
+def atlas(
+    model: str | os.PathLike[str] | Classifier,
+    layer: str,
+    data: str | os.PathLike[str] | None = None,
+    *,
+    unit: int | None = None,
+    rule: str = RULE,
+    out: str | os.PathLike[str] = "look",
+    device: str = "auto",
+    threads: int | None = None,
+    workers: int = 0,
+    download: bool = False,
+    watch: Watch | None = None,
+) -> Atlas:
+    """Every unit of a layer by its nine top patches, their projections, and its image.
+
+    layer: as `hubel.summary` names it, of maps or of units. data: a data set, of which the
+    validation pictures are looked at, or any folder of pictures; a run needs none and is shown its
+    own validation pictures. unit: only this one. rule: a row of `rectifying.RULES`, by which
+    activations are taken back to the pixels. out: the folder for atlas.html, a JPEG of each unit
+    and atlas.json; an earlier atlas there is replaced.
+
+    The patches of all layers are found in one pass and kept, in the run or in HUBEL_HOME. The
+    first Ctrl-C ends it after the units at work, and what is done is written. Raises Mistake for a
+    layer or unit that is not there, no pictures, or a folder that holds something else.
+    """
+    watch = watch or Watch()
+    if rule not in RULES:
+        raise unknown("rule for ReLUs", rule, RULES)
+    folder = place(Path(out), FACTS, "atlas")
+    where = machine.device(device)
+    classifier = (
+        model
+        if isinstance(model, Classifier)
+        else load(
+            model,
+            download=download,
+            progress=lambda done, total: watch.progress("download", done, total, str(model)),
+        )
+    )
+    classifier = classifier.to(where)
+    name = "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
+    run = None if isinstance(model, Classifier) else _run(Path(model))
+    samples, told = _samples(run, data)
+    with machine.threads(threads), interruptible() as request:
+        spec = classifier.pixels
+        blank = torch.full((1, spec.channels, *spec.size), 0.5, device=where)
+        handed = handed_on(classifier, blank)
+        looked = _layer(handed, layer, unit)
+        loaded = decode(samples, spec, told, workers=workers, watch=watch)
+        kept_in = (run.path if run else home()) / "patches"
+        state = top_patches(
+            classifier, loaded.images, handed, kept_in, device=where, watch=watch, request=request
+        )
+        chosen = list(range(looked.shape[1])) if unit is None else [unit]
+        units = Units(classifier, looked, state[layer], loaded, samples, rule)
+        found = [each for some in units.made(chosen, request, watch) for each in some]
+    facts = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "hubel": hubel.__version__,
+        "torch": torch.__version__,
+        "model": name,
+        "layer": layer,
+        "of": looked.shape[1],
+        "pictures": len(loaded.images),
+        "data": told,
+        "rule": WORDS[rule],
+        "field": list(units.field),
+    }
+    files = {each.file: each.sheet for each in found}
+    files[PAGE] = atlas_page(found, facts).encode()
+    text = json.dumps(facts | {"units": [each.as_json() for each in found]}, indent=2)
+    files[FACTS] = (text + "\n").encode()
+    atomic.write_folder(folder, files)
+    return Atlas(folder / PAGE, tuple(found), len(found) < len(chosen))
+
+
+def _run(path: Path) -> Run | None:
+    return Run.find(path) if (path / "recipe.toml").is_file() else None
+
+
+def _samples(run: Run | None, data: str | os.PathLike[str] | None) -> tuple[Samples, str]:
+    """The pictures to look for patches in, and what they are."""
+    if data is None:
+        if run is None:
+            raise Mistake("This model does not say what it was trained on: name pictures, --data.")
+        splits = open_data(from_run(run.path), before=run.read_table("splits.csv"))
+        check_data(run, splits, "To look at other pictures, name them with --data.")
+        return _some(splits.validation, "its validation pictures")
+    name = os.fspath(data)
+    if name in SOURCES:
+        return _some(open_splits(name).validation, f"the validation pictures of {name}")
+    if not os.path.isdir(name):
+        raise unknown("data set or folder", name, SOURCES)
+    folder = Path(name)
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    parents = [path.parent.relative_to(folder).as_posix() for path in paths]
+    classes = tuple(sorted(set(parents)))
+    labels = np.array([classes.index(each) for each in parents], np.int64)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    found = Files(paths, labels, classes, names, hashed=len(paths) * 1_000_000 < MOST_HASHED)
+    return _some(found, f"the folder {folder.absolute().name}")
+
+
+def _some(samples: Samples, what: str) -> tuple[Samples, str]:
+    if not len(samples):
+        raise Failure(f"There are no pictures here ({what}): name others with --data.")
+    return samples, what
+
+
+def _layer(handed: Sequence[Handed], layer: str, unit: int | None) -> Handed:
+    """The layer among all that hand on maps or units. Raises Mistake with the nearest names."""
+    found = {each.name: each for each in handed if len(each.shape) in (2, 4)}
+    if layer not in found:
+        raise unknown("layer of maps or units", layer, found)
+    known = found[layer].shape[1]
+    if unit is not None and not 0 <= unit < known:
+        raise Mistake(f"{layer} has no unit {unit}: they are 0 to {known - 1}.")
+    return found[layer]

@@ -1,0 +1,107 @@
+"""The units of a layer, worked up for its atlas."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hubel.data.decoding import Loaded
+from hubel.data.samples import Samples
+from hubel.mistakes import Mistake
+from hubel.model import Classifier
+from hubel.report.atlas import Unit, unit_sheet
+from hubel.understanding.crops import Box, crop, seen
+from hubel.understanding.deconvnet import project
+from hubel.understanding.maximise import maximise
+from hubel.understanding.objectives import Objective
+from hubel.understanding.outputs import Handed, handed_on
+from hubel.understanding.patches import TopPatches
+from hubel.verbs.interrupt import Request
+from hubel.verbs.watch import Watch
+
+TOGETHER = 16  # units that are worked on at a time
+STEPS = 128  # of gradient ascent
+LARGEST = 96  # side of an image made for a unit; a larger field is not filled
+
+
+class Units:
+    """The units of a layer, worked up for its atlas: what is known of them, as drawings."""
+
+    def __init__(
+        self, classifier: Classifier, layer: Handed, top: TopPatches, loaded: Loaded,
+        samples: Samples, rule: str,
+    ) -> None:  # fmt: skip
+        self.classifier, self.layer, self.rule = classifier, layer, rule
+        self.top, self.loaded, self.samples = top, loaded, samples
+        self.size = classifier.pixels.size
+        self.field = self.size
+        if layer.field is not None and len(layer.shape) == 4:
+            box = seen(layer.field, 0, 0, self.size)
+            self.field = box.bottom - box.top, box.right - box.left
+        self.shape = self._image_shape()
+
+    def made(self, chosen: Sequence[int], request: Request, watch: Watch) -> Iterator[list[Unit]]:
+        """Some at a time; after a request to stop, no more."""
+        for start in range(0, len(chosen), TOGETHER):
+            watch.progress("units", start, len(chosen), self.layer.name)
+            if request.made:
+                return
+            yield self._some(chosen[start : start + TOGETHER])
+        watch.progress("units", len(chosen), len(chosen), self.layer.name)
+
+    def _some(self, numbers: Sequence[int]) -> list[Unit]:
+        measure = "centre" if len(self.layer.shape) == 4 else "score"
+        made = maximise(
+            self.classifier,
+            [Objective(number, layer=self.layer.name, measure=measure) for number in numbers],
+            shape=self.shape,
+            steps=STEPS,
+        )
+        return [
+            self._unit(number, image, float(final))
+            for number, image, final in zip(numbers, made.images, made.final, strict=True)
+        ]
+
+    def _unit(self, number: int, image: Tensor, final: float) -> Unit:
+        found = TopPatches(*(part[number] for part in self.top))
+        there = [i for i in found.pictures.tolist() if i >= 0]
+        places = list(zip(found.rows.tolist(), found.columns.tolist(), strict=True))[: len(there)]
+        pixels = torch.from_numpy(self.loaded.images[there]).to(image.device).float() / 255
+        projected = project(
+            self.classifier, pixels, self.layer.name, number, places=places, rule=self.rule
+        ).pixels
+        boxes = [self._box(row, column) for row, column in places]
+        patches = [_array(crop(each, box)) for each, box in zip(pixels, boxes, strict=True)]
+        # beyond the picture a projection is 0, as mid-grey is
+        signed = [_array(crop(each, box, 0.0)) for each, box in zip(projected, boxes, strict=True)]
+        own = self.loaded.kept[there]
+        several = len(self.samples.classes) > 1
+        return Unit(
+            number, unit_sheet(patches, signed, _array(image)),
+            found.values.tolist()[: len(there)], [self.loaded.names[i] for i in there],
+            [self.samples.classes[self.samples.labels[i]] for i in own] if several else [], final,
+        )  # fmt: skip
+
+    def _box(self, row: int, column: int) -> Box:
+        if self.layer.field is None or len(self.layer.shape) == 2:
+            return Box(0, 0, *self.size)
+        return seen(self.layer.field, row, column, self.size)
+
+    def _image_shape(self) -> tuple[int, int, int]:
+        """As small as shows all: what a unit sees; behind linear layers, what they demand."""
+        channels = self.classifier.pixels.channels
+        small = [min(side, max(LARGEST // 3, min(field, LARGEST)))
+                 for side, field in zip(self.size, self.field, strict=True)]  # fmt: skip
+        shape = (channels, small[0], small[1])
+        if len(self.layer.shape) == 4:
+            return shape
+        try:
+            handed_on(self.classifier, next(self.classifier.parameters()).new_zeros(1, *shape))
+        except (RuntimeError, Mistake):
+            return (channels, *self.size)
+        return shape
+
+
+def _array(values: Tensor) -> Any:
+    return values.detach().float().permute(1, 2, 0).cpu().numpy()
