@@ -13,7 +13,7 @@ import torch
 import hubel
 from hubel import atomic
 from hubel.data.samples import MOST_HASHED, Files, Samples
-from hubel.data.sources import SOURCES, open_splits
+from hubel.data.sources import SOURCES, open_undivided
 from hubel.home import home
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
@@ -67,9 +67,9 @@ def atlas(
 ) -> Atlas:
     """Every unit of a layer by its nine top patches, their projections, and its image.
 
-    layer: as `hubel.summary` names it, of maps or of units. data: a data set, of which the
-    validation pictures are looked at, or any folder of pictures; a run needs none and is shown its
-    own validation pictures. unit: only this one. rule: a row of `rectifying.RULES`, by which
+    layer: as `hubel.summary` names it, of maps or of units. data: a data set, of which all but the
+    test pictures are looked at, or any folder of pictures; a run needs none and is shown its own
+    validation pictures. unit: only this one. rule: a row of `rectifying.RULES`, by which
     activations are taken back to the pixels. out: the folder for atlas.html, a JPEG of each unit
     and atlas.json; an earlier atlas there is replaced.
 
@@ -142,7 +142,7 @@ def _samples(run: Run | None, data: str | os.PathLike[str] | None) -> tuple[Samp
         return _some(splits.validation, "its validation pictures")
     name = os.fspath(data)
     if name in SOURCES:
-        return _some(open_splits(name).validation, f"the validation pictures of {name}")
+        return _some(open_undivided(name)[0]["train"], f"those of {name} that are no test")
     if not os.path.isdir(name):
         raise unknown("data set or folder", name, SOURCES)
     folder = Path(name)
