@@ -1,16 +1,63 @@
 #!/usr/bin/env bash
 # Everything that needs a CUDA device, in one call: checks, then times. From the repository's root:
 #   PYTHON=python3 bash benchmarks/gpu.sh
-# The rows go to benchmarks/results, or to the folder in $OUT.
+# One step that fails or hangs does not spoil the rest, and all of it ends within $LIMIT seconds.
+# New rows go to benchmarks/results; they and the logs also to the folder $OUT, if there is one. In a
+# copy without git's files, $COMMIT says of which commit the rows are. DEVICE=cpu tries the script.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
-export PYTHONPATH=src
-"$python" -c 'import torch; assert torch.cuda.is_available(), "there is no CUDA device"' || exit 1
-"$python" -m pytest -q tests/verbs/test_cuda.py
-failed=$?
-for name in resnets inference scaling; do
-    "$python" "benchmarks/$name.py" --short --device cuda --threads 4 || failed=1
-done
-if [ -n "${OUT:-}" ]; then cp benchmarks/results/*.csv "$OUT"; fi
+device=${DEVICE:-cuda}
+threads=4
+[ "$device" = cuda ] || threads=1
+ends=${LIMIT:-440} # seconds after the start, on bash's own clock
+results=benchmarks/results
+logs=${OUT:-$(mktemp -d)}
+export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 MPLBACKEND=Agg
+failed=0
+
+# step NAME SECONDS COMMAND…: stdout is shown, of a failure also the end of stderr
+step() {
+    local name=$1 limit=$2 began=$SECONDS code
+    shift 2
+    [ $((ends - SECONDS)) -ge "$limit" ] || limit=$((ends - SECONDS))
+    echo "=== $name"
+    if [ "$limit" -lt 15 ]; then
+        echo "left out: the time is over"
+        failed=1
+        return
+    fi
+    timeout -k 5 "$limit" "$@" >"$logs/step.out" 2>"$logs/step.err"
+    code=$?
+    { echo "=== $name"; cat "$logs/step.out" "$logs/step.err"; } >>"$logs/gpu.log"
+    tail -c 4500 "$logs/step.out"
+    [ $code = 0 ] || failed=1
+    if [ $code != 0 ] || grep -q "left out" "$logs/step.err"; then
+        grep -A 6 "left out" "$logs/step.err" | cut -c 1-300 | tail -n 20
+        [ $code = 0 ] || tail -n 6 "$logs/step.err" | cut -c 1-300
+    fi
+    echo "--- $name: exit code $code after $((SECONDS - began)) s of $limit"
+    if [ -n "${OUT:-}" ] && [ -f "$results/$name.csv" ]; then cp "$results/$name.csv" "$OUT"; fi
+}
+
+"$python" - "$device" <<'PYTHON' || exit 1
+import platform, sys, torch
+if sys.argv[1] == "cuda":
+    assert torch.cuda.is_available(), "there is no CUDA device"
+    print(torch.cuda.get_device_name(), torch.version.cuda, torch.backends.cudnn.version())
+print("python", platform.python_version(), "torch", torch.__version__)
+PYTHON
+
+# several at once where there is pytest-xdist; warnings of other versions than ours are no failures
+checks=(-q -p no:cacheprovider --tb=short -W default --disable-warnings)
+if "$python" -c 'import xdist' 2>/dev/null; then checks+=(-n 4 --dist worksteal); fi
+step tests 150 env OMP_NUM_THREADS="$threads" "$python" -m pytest "${checks[@]}" \
+    tests/understanding/test_cuda.py tests/verbs/test_cuda.py
+short=(--short --device "$device" --threads "$threads")
+step cuda 260 "$python" benchmarks/cuda.py "${short[@]}"
+step inference 100 "$python" benchmarks/inference.py "${short[@]}"
+step resnets 120 "$python" benchmarks/resnets.py "${short[@]}"
+step scaling 120 "$python" benchmarks/scaling.py "${short[@]}"
+rm -f "$logs/step.out" "$logs/step.err"
+echo "=== all: $((SECONDS)) s, $([ $failed = 0 ] && echo 'nothing failed' || echo 'SOMETHING FAILED')"
 exit $failed

@@ -29,21 +29,24 @@ def main() -> None:
             logits = [str(Path(folder) / f"{name}.npy") for name in ("theirs", "ours")]
             sides = [
                 Side("hubel", "inference_hubel.py", work | {"logits": logits[1]}, environment=ours),
-                Side(
-                    "hubel, system's allocator", "inference_hubel.py",
-                    work | {"allocator": False}, environment=ours,
-                ),
                 *(
                     Side(f"plain loop, batch {batch}", "inference_torch.py",
                          work | {"batch": batch, "logits": logits[0]})
                     for batch in BATCHES
                 ),
-                *(
-                    Side(f"plain loop, batch {batch}, our allocator", "inference_torch.py",
-                         work | {"batch": batch}, environment=TUNED)
-                    for batch in BATCHES
-                ),
             ]  # fmt: skip
+            if told.device == "cpu":  # a GPU's memory has an allocator of its own
+                sides += [
+                    Side(
+                        "hubel, system's allocator", "inference_hubel.py",
+                        work | {"allocator": False}, environment=ours,
+                    ),
+                    *(
+                        Side(f"plain loop, batch {batch}, our allocator", "inference_torch.py",
+                             work | {"batch": batch}, environment=TUNED)
+                        for batch in BATCHES
+                    ),
+                ]  # fmt: skip
             found = measure.interleaved(
                 sides, rounds=told.rounds or rounds, threads=threads, key="ms"
             )
@@ -53,7 +56,7 @@ def main() -> None:
             figure = Figure.of([result["ms"] for result in results])
             against = measure.ratio(results, found["hubel"], "ms")
             rows.append(
-                measure.surroundings()
+                measure.surroundings(device=told.device)
                 | {"side": name, "device": told.device, "threads": threads, "unit": "ms/image"}
                 | figure.columns()
                 | {"ratio": f"{against.median:.3f}", "ratio_low": f"{against.low:.3f}"}

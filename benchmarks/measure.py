@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -134,14 +135,19 @@ def matrix_rate(threads: int, device: str = "cpu") -> float:
     return float(run(side, threads=threads)["gflops"])
 
 
-def surroundings(packages: Sequence[str] = ("torch", "numpy")) -> dict[str, Any]:
-    """What every row says about where it comes from."""
+def surroundings(
+    packages: Sequence[str] = ("torch", "numpy"), device: str = "cpu"
+) -> dict[str, Any]:
+    """What every row says about where it comes from.
+
+    The commit is git's, or, in a copy without git's own files, what $COMMIT says.
+    """
     commit = _git("rev-parse", "--short", "HEAD")
     changed = "+" if _git("status", "--porcelain", "--", "src", "benchmarks/*.py") else ""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit + changed,
-        "hardware": hardware(),
+        "commit": commit + changed if commit else os.environ.get("COMMIT", ""),
+        "hardware": hardware(device),
         "versions": " ".join([
             f"python {platform.python_version()}",
             *(f"{name} {version(name)}" for name in packages),
@@ -149,14 +155,20 @@ def surroundings(packages: Sequence[str] = ("torch", "numpy")) -> dict[str, Any]
     }  # fmt: skip
 
 
-def hardware() -> str:
-    """The number of cores and the processor, as a run of hubel records it."""
-    from hubel.verbs.machine import processor  # brings torch: not for every help page
+def hardware(device: str = "cpu") -> str:
+    """The number of cores and the processor, as a run of hubel records it; and the GPU."""
+    from hubel.verbs import machine  # brings torch: not for every help page
 
-    return f"{os.cpu_count()} × {processor()}"
+    own = f"{os.cpu_count()} × {machine.processor()}"
+    if device == "cpu":
+        return own
+    return f"{own}; {machine.environment(machine.device(device))['device']}"
 
 
 def _git(*arguments: str) -> str:
+    """What git says; nothing where there is no git, or no repository."""
+    if shutil.which("git") is None:
+        return ""
     done = subprocess.run(["git", *arguments], cwd=HERE.parent, capture_output=True, text=True)
     return done.stdout.strip()
 

@@ -17,7 +17,7 @@ COLUMNS = ("network", "precision", "layout", "compiled", "device", "threads", "m
 def main() -> None:
     told = measure.arguments(__doc__.splitlines()[0])
     networks = list(NETWORKS)[:1] if told.short else list(NETWORKS)
-    if told.device != "cpu":
+    if told.device != "cpu" and not told.short:
         networks += LARGE
     kinds = [(p, last, False) for p in ("float32", "bfloat16") for last in (False, True)]
     if told.device != "cpu":
@@ -30,7 +30,8 @@ def main() -> None:
             sides = [
                 Side(f"{network} {precision} {last} {compiled}", "resnet_train.py",
                      {"network": network, "precision": precision, "channels_last": last,
-                      "compile": compiled, "device": told.device, "batch": batch, "seconds": 5,
+                      "compile": compiled, "device": told.device, "batch": batch,
+                      "seconds": 2 if told.short and told.device != "cpu" else 5,
                       "side": side_length, "classes": classes})
                 for precision, last, compiled in kinds
             ]  # fmt: skip
@@ -43,7 +44,7 @@ def main() -> None:
                 figure = Figure.of([result["images"] for result in found[side.name]])
                 gflops = 6 * (NETWORKS | LARGE)[network] * 1e6 * figure.median / 1e9
                 rows.append(
-                    measure.surroundings()
+                    measure.surroundings(device=told.device)
                     | {"network": network, "precision": side.arguments["precision"]}
                     | {"layout": "channels-last" if side.arguments["channels_last"] else "plain"}
                     | {"compiled": "yes" if side.arguments["compile"] else "no"}

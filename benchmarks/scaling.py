@@ -40,7 +40,8 @@ def main() -> None:
                 for key in ("own_mb", "mapped_mb")
             }
             rows.append(
-                measure.surroundings() | arguments | {"threads": threads, "unit": "us/image"}
+                measure.surroundings(device=told.device) | arguments
+                | {"threads": threads, "unit": "us/image"}
                 | Figure.of([result["us"] for result in found[name]]).columns()
                 | medians | {"matrix_gflops": f"{rate:.0f}"}
             )  # fmt: skip

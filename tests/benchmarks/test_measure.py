@@ -100,6 +100,17 @@ def test_rows_are_appended_under_the_same_columns(measure: ModuleType) -> None:
     assert len((measure.RESULTS / "x.csv").read_text().splitlines()) == 4
 
 
+def test_a_copy_without_git_is_told_its_commit(
+    measure: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMIT", "abc1234")
+    assert measure.surroundings()["commit"] == "abc1234"  # HERE is in no repository
+    monkeypatch.setattr(measure.shutil, "which", lambda _: None)
+    assert measure.surroundings()["commit"] == "abc1234"
+    monkeypatch.delenv("COMMIT")
+    assert measure.surroundings()["commit"] == ""
+
+
 def test_stopped_it_writes_nothing(measure: ModuleType) -> None:
     def benchmark() -> None:
         raise KeyboardInterrupt

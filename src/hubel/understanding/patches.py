@@ -8,7 +8,7 @@ excited most. What is kept does not grow with the number of pictures.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -231,6 +231,9 @@ def _after(
     pixels: Tensor,
 ) -> Strongest:
     """The state after one batch."""
+    if state is not None and state.top.values.device != pixels.device:  # it was saved elsewhere
+        top = TopPatches(*(part.to(pixels.device) for part in state.top))
+        state = replace(state, top=top)
     look = _Look(network, numbers, k, state)
     # a tensor made in inference mode does not say whether it was written to
     with evaluating(network), torch.inference_mode(False), torch.no_grad():

@@ -55,13 +55,16 @@ def threads(number: int | None) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
+# what deterministic products on CUDA demand; it is read once, at the first product of the process
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
     """Deterministic kernels only, inside: what CUDA needs for bit-equal runs."""
     before = torch.are_deterministic_algorithms_enabled()
     benchmark = torch.backends.cudnn.benchmark
     if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
     try:

@@ -22,6 +22,7 @@ from hubel.verbs.watch import Watch
 
 TOGETHER = 16  # units that are worked on at a time
 STEPS = 128  # of gradient ascent
+JITTER = 14  # of what a unit sees, one part: a shift that it hardly notices
 LARGEST = 96  # side of an image made for a unit; a larger field is not filled
 
 
@@ -57,6 +58,7 @@ class Units:
             [Objective(number, layer=self.layer.name, measure=measure) for number in numbers],
             shape=self.shape,
             steps=STEPS,
+            jitter=min(*self.field, *self.shape[1:]) // JITTER,
         )
         return [
             self._unit(number, image, float(final))
