@@ -243,14 +243,29 @@ def test_a_classifiers_mean_is_where_it_starts() -> None:
         torch.testing.assert_close(seen[-1], expected, rtol=0, atol=1e-6)
 
 
-def test_a_unit_without_a_gradient_leaves_its_image_alone() -> None:
-    dead = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.ReLU())
-    dead[1].bias.data.fill_(-1e6)
+def test_a_unit_that_depends_on_nothing_leaves_its_image_alone() -> None:
+    blind = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    nn.init.zeros_(blind[1].weight)
     for name in PARAMETERISATIONS:
-        found = maximise(dead, [Objective(0)], shape=(1, 4, 4), steps=5, noise=0, regularisers=(),
+        found = maximise(blind, [Objective(0)], shape=(1, 4, 4), steps=5, noise=0, regularisers=(),
                          parameterisation=name)  # fmt: skip
         torch.testing.assert_close(found.images, torch.full((1, 1, 4, 4), 0.5))
-        assert float(found.final[0]) == 0
+
+
+@pytest.mark.parametrize("name", list(PARAMETERISATIONS))
+def test_a_unit_behind_a_relu_that_is_off_is_woken(name: str) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.ReLU())
+    network[1].weight.data.mul_(4)
+    network[1].bias.data.fill_(-1.5)  # off at mid-grey, and within reach
+    start = network(torch.full((1, 1, 4, 4), 0.5))
+    assert bool((start == 0).all())
+    found = maximise(network, [Objective(k) for k in range(3)], shape=(1, 4, 4), steps=200,
+                     noise=0, jitter=0, regularisers=(), parameterisation=name)  # fmt: skip
+    reachable = (network[1].weight.clamp_min(0).sum(1) - 1.5).detach()
+    for k in range(3):
+        assert (found.final[k] > 0) == (reachable[k] > 0.1)
+    assert bool((reachable > 0.1).any())
 
 
 @pytest.mark.parametrize("name", YOSINSKI)

@@ -60,10 +60,10 @@ def adam(slope: Tensor, memory: dict[str, Tensor], number: int) -> Tensor:
     so that a network with small scores is climbed like one with large ones.
     """
     size = gradient(slope, {}, number)
-    mean = memory.setdefault("mean", torch.zeros_like(slope))
-    square = memory.setdefault("square", torch.zeros_like(slope))
-    memory["mean"] = mean = FIRST * mean + (1 - FIRST) * size
-    memory["square"] = square = SECOND * square + (1 - SECOND) * size.square()
+    if not memory:
+        memory["mean"] = memory["square"] = torch.zeros_like(slope)
+    memory["mean"] = mean = FIRST * memory["mean"] + (1 - FIRST) * size
+    memory["square"] = square = SECOND * memory["square"] + (1 - SECOND) * size.square()
     root = (square / (1 - SECOND**number)).sqrt()
     return mean / (1 - FIRST**number) / (root + TINY)
 

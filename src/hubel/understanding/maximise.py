@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
-from hubel.mistakes import Failure, Mistake, unknown
+from hubel.mistakes import Mistake, unknown
 from hubel.model import Model, evaluating
 from hubel.understanding.image_parameters import PARAMETERISATIONS, Make, Parameterisation, level
-from hubel.understanding.objectives import Objective, check, measured
-from hubel.understanding.prefix import up_to
-from hubel.understanding.probes import recording
+from hubel.understanding.jitter import drawn, shifted
+from hubel.understanding.objectives import Objective, check
 from hubel.understanding.regularisers import USUAL, Regulariser
+from hubel.understanding.scores import looked, slope_of, woken
 
 OnStep = Callable[[int, Tensor, Tensor], None]  # step from 1, images (N, C, H, W), scores (N,)
 JITTER = 14  # of the shorter side, one part: 2 pixels of 28, 16 of 224
@@ -83,8 +83,8 @@ def maximise(
     start ("pixels": in pixel values; Simonyan et al. start with 0).
     An image that reaches its goal is left as it is and costs nothing more; with jitter, it has to
     reach it unshifted. Departure from the papers: a gradient is divided by its size, so that lr
-    means the same for every network and score. A unit that is 0 whatever is changed (behind a ReLU)
-    has no gradient, and its image stays: ask for the layer before it.
+    means the same for every network and score; and an image without any (its unit is 0, behind a
+    ReLU) is moved by the deconvnet's rule, until it has one.
 
     The network's mode, hooks and gradients are left as found, and so is the global generator.
     Raises Mistake for no objectives, for a layer, unit, measure or setting that does not exist, and
@@ -99,8 +99,8 @@ def maximise(
         nothing = level(zero, shape[0], usual).to(found[0] if found else torch.empty(()))
         rows = _make(parameterisation)(shape, nothing)
         blank = rows.encode(nothing.expand(1, *shape))
-        drawn = [noise * _drawn(objective, seed, blank[0]) for objective in objectives]
-        start = rows.keep(blank + torch.stack(drawn)).detach()
+        about = [noise * _drawn(objective, seed, blank[0]) for objective in objectives]
+        start = rows.keep(blank + torch.stack(about)).detach()
         climb = _Climb(objectives, rows, start, nothing, tuple(regularisers), steps)
         for number in range(1, steps + 1):
             if climb.active:
@@ -113,7 +113,8 @@ def maximise(
 class _Climb:
     """Where the ascent stands: the images of the batch that still move, and what is known of all.
 
-    active: which objectives these are. parameters (n, …) and memory: theirs.
+    active: which objectives these are. parameters (n, …) and memory: theirs. shown: the parameters
+    as a leaf and the image that they mean, as long as they stand.
     """
 
     def __init__(
@@ -127,8 +128,10 @@ class _Climb:
     ) -> None:
         self.objectives, self.rows, self.zero = objectives, rows, zero
         self.regularisers = regularisers
+        self.keys = [objective.key for objective in objectives]
         self.active = list(range(len(objectives)))
         self.parameters, self.memory = start, dict[str, Tensor]()
+        self.shown: tuple[Tensor, Tensor] | None = None
         self.images = rows.decode(start).detach().clone()
         n = len(objectives)
         self.scores = self.images.new_full((steps, n), torch.nan)
@@ -139,33 +142,49 @@ class _Climb:
 
     def step(self, network: nn.Module, number: int, lr: float, jitter: int, seed: int) -> None:
         """Show, stop what has reached its goal, differentiate, move and regularise the rest."""
-        leaf = self.parameters.detach().requires_grad_()
-        decoded = self.rows.decode(leaf)
-        image = decoded.detach().requires_grad_()
-        now = [self.objectives[i] for i in self.active]
-        scores, goals = _look(network, _shifted(image, now, jitter, seed, number), now)
-        self.scores[number - 1, self.active] = scores.detach()
-        self.images[self.active] = image.detach()
-        slope = torch.zeros_like(image)
-        if scores.requires_grad:
-            (slope,) = torch.autograd.grad(scores.sum(), image, materialize_grads=True)
+        leaf, decoded = self._show()
+        image = decoded.detach()
+        keys = [self.keys[i] for i in self.active]
+        moves = drawn(keys, jitter, seed, number)
+        seen = shifted(image, moves).detach().requires_grad_()
+        scores, goals = looked(network, seen, [self.objectives[i] for i in self.active])
+        every = len(self.active) == len(self.objectives)
+        here = slice(None) if every else self.active
+        self.scores[number - 1, here] = scores.detach()
+        self.images[here] = image
+        found = slope_of(scores, seen)
+        still = (found.flatten(1) == 0).all(1)
+        if bool(still.any()):
+            now = [self.objectives[i] for i, each in zip(self.active, still, strict=True) if each]
+            found[still] = woken(network, seen[still], now)
+        slope = shifted(found, -moves)
         stay = self._stop(network, goals.tolist())
-        if not stay:
+        if not self.active:
             return
-        (moved,) = torch.autograd.grad(decoded, leaf, slope - self._penalty(image))
+        (moved,) = torch.autograd.grad(decoded, leaf, self._penalised(slope, image))
         direction = self.rows.rule(moved[stay], self.memory, number)
-        self.parameters = self.rows.keep(self.parameters[stay] + lr * direction)
+        self._move(self.parameters[stay] + lr * direction)
         self._regularise(slope[stay], number)
         self.steps[self.active] = number
 
-    def _stop(self, network: nn.Module, goals: list[float]) -> list[int]:
+    def _show(self) -> tuple[Tensor, Tensor]:
+        if self.shown is None:
+            leaf = self.parameters.detach().requires_grad_()
+            self.shown = leaf, self.rows.decode(leaf)
+        return self.shown
+
+    def _move(self, parameters: Tensor) -> None:
+        self.parameters, self.shown = self.rows.keep(parameters), None
+
+    def _stop(self, network: nn.Module, goals: list[float]) -> list[int] | slice:
         """Let go of the images that are at their goal; the places in the batch of the others."""
         near = [i for i, found in zip(self.active, goals, strict=True) if self._met(i, found)]
         done = set(self.settle(network, near)) if near else set()
+        if not done:
+            return slice(None)
         stay = [place for place, i in enumerate(self.active) if i not in done]
-        if done:
-            self.active = [self.active[place] for place in stay]
-            self.memory = {name: value[stay] for name, value in self.memory.items()}
+        self.active = [self.active[place] for place in stay]
+        self.memory = {name: value[stay] for name, value in self.memory.items()}
         return stay
 
     def _met(self, i: int, found: float) -> bool:
@@ -175,7 +194,7 @@ class _Climb:
     def settle(self, network: nn.Module, which: list[int]) -> list[int]:
         """Look at these images as they are and write down what is found; those at their goal."""
         with torch.no_grad():
-            scores, goals = _look(network, self.images[which], [self.objectives[i] for i in which])
+            scores, goals = looked(network, self.images[which], [self.objectives[i] for i in which])
         self.final[which], self.judged[which] = scores, goals
         met = [i for i, found in zip(which, goals.tolist(), strict=True) if self._met(i, found)]
         self.reached[met] = True
@@ -183,67 +202,31 @@ class _Climb:
 
     def finish(self, network: nn.Module) -> Maximised:
         if self.active:
-            self.images[self.active] = self.rows.decode(self.parameters).detach()
+            self.images[self.active] = self._show()[1].detach()
             self.settle(network, self.active)
         return Maximised(
             self.objectives, self.images, self.scores, self.final, self.judged, self.reached,
             self.steps,
         )  # fmt: skip
 
-    def _penalty(self, image: Tensor) -> Tensor:
-        """The gradient of all penalties by the image."""
-        terms = [rule.penalty(image - self.zero) for rule in self.regularisers if rule.penalty]
+    def _penalised(self, slope: Tensor, image: Tensor) -> Tensor:
+        """The score's gradient by the image, less that of all penalties."""
+        leaf = image.clone().requires_grad_()
+        terms = [rule.penalty(leaf - self.zero) for rule in self.regularisers if rule.penalty]
         if not terms:
-            return torch.zeros_like(image)
-        total = torch.stack(terms).sum()
-        return torch.autograd.grad(total, image)[0]
+            return slope
+        return slope - torch.autograd.grad(torch.stack(terms).sum(), leaf)[0]
 
     def _regularise(self, slope: Tensor, number: int) -> None:
         """Change the image by every rule in turn, and the parameters only if one did."""
         rules = [rule.after for rule in self.regularisers if rule.after]
         if not rules:
             return
-        x = before = self.rows.decode(self.parameters).detach() - self.zero
+        x = before = self._show()[1].detach() - self.zero
         for rule in rules:
             x = rule(x, slope, number)
         if x is not before:
-            self.parameters = self.rows.keep(self.rows.encode((x + self.zero).clamp(0, 1)))
-
-
-def _look(
-    network: nn.Module, images: Tensor, objectives: Sequence[Objective]
-) -> tuple[Tensor, Tensor]:
-    """Each objective's measure of its own image, and the measure its goal is in: both (n,)."""
-    layers = list(dict.fromkeys(o.layer for o in objectives if o.layer is not None))
-    values: dict[str | None, Tensor] = {}
-    if any(o.layer is None for o in objectives):
-        with recording(network, layers) as recorded:
-            values[None] = network(images)
-        values.update(recorded)
-    else:
-        values.update(up_to(network, images, layers))
-    scores = measured(values, objectives, [o.measure for o in objectives])
-    with torch.no_grad():
-        goals = measured(values, objectives, [o.judged for o in objectives])
-    if not bool(scores.isfinite().all()):
-        wrong = next(o for o, s in zip(objectives, scores.tolist(), strict=True) if s - s != 0)
-        raise Failure(f"The score of {wrong} is not finite: the network cannot be climbed there.")
-    return scores, goals
-
-
-def _shifted(
-    images: Tensor, objectives: Sequence[Objective], jitter: int, seed: int, number: int
-) -> Tensor:
-    """Each image around its borders by up to `jitter` pixels each way, as its objective draws."""
-    if jitter == 0:
-        return images
-    keys = [objective.key for objective in objectives]
-    across, down = (
-        (draws.uniform(seed, number, keys, f"maximise {way}") * (2 * jitter + 1)).astype(int)
-        for way in ("across", "down")
-    )
-    moves = zip(images, down - jitter, across - jitter, strict=True)
-    return torch.stack([image.roll((int(y), int(x)), (1, 2)) for image, y, x in moves])
+            self._move(self.rows.encode((x + self.zero).clamp(0, 1)))
 
 
 def _drawn(objective: Objective, seed: int, like: Tensor) -> Tensor:
