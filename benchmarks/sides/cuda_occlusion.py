@@ -20,8 +20,6 @@ from hubel.model import Classifier
 from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
 from hubel.training.initialisation import initialise
-from hubel.understanding import positions
-from hubel.understanding.incremental import plan
 from hubel.understanding.occlusion import Occlusion, occlude
 
 MANY = 256  # pictures at a time
@@ -72,15 +70,8 @@ def captum() -> None:
     ).cpu()  # fmt: skip
 
 
-def ours(*, fast: bool = True, at_a_time: int = 0) -> Occlusion:
-    """at_a_time: positions; 0: as many as the library takes."""
-    usual = plan.MOST, plan.MEMORY, positions.BATCH
-    if at_a_time:
-        plan.MOST, plan.MEMORY, positions.BATCH = at_a_time, 4 << 30, at_a_time
-    try:
-        return occlude(classifier, pixels, target, square=square, stride=stride, fast=fast)
-    finally:
-        plan.MOST, plan.MEMORY, positions.BATCH = usual
+def ours(fast: bool | None = None) -> Occlusion:
+    return occlude(classifier, pixels, target, square=square, stride=stride, fast=fast)
 
 
 def timed(work: Callable[[], object]) -> tuple[list[float], object]:
@@ -116,14 +107,13 @@ with torch.inference_mode():
     first = ours(fast=False)
     tops, lefts = first.tops, first.lefts
     ways: dict[str, Callable[[], object]] = {
-        "boxes": ours,
-        f"boxes, {2 * MANY} at a time": lambda: ours(at_a_time=2 * MANY),
-        "in full": lambda: ours(fast=False),
-        f"in full, {MANY} at a time": lambda: ours(fast=False, at_a_time=MANY),
+        "ours": ours,
         f"plain torch, {MANY} at a time": lambda: plain(tops, lefts),
     }
     if importlib.util.find_spec("captum"):
         ways[f"captum, {MANY} at a time"] = captum
+    if told["boxes"]:
+        ways["ours, by boxes"] = lambda: ours(fast=True)
     expected = plain(tops, lefts)
     for precision in ("float32", "tf32"):
         torch.backends.cudnn.allow_tf32 = precision == "tf32"

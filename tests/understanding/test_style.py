@@ -12,6 +12,7 @@ from hubel.mistakes import Failure, Mistake
 from hubel.model import pack
 from hubel.understanding.style import EDGE, LAYERS, Layers, Step, transfer
 from hubel.understanding.style_losses import LOSSES, gram, total_variation
+from hubel.understanding.style_starts import CONTRAST
 
 
 class Net(nn.Module):
@@ -79,7 +80,8 @@ def test_the_steps_say_what_their_pictures_lose_and_go_down(net: Net, losses: st
     losses_found = [step.loss for step in steps]
     assert losses_found == sorted(losses_found, reverse=True)
     assert losses_found[-1] < losses_found[0] / 2
-    torch.testing.assert_close(steps[0].image, CONTENT.clamp(EDGE, 1 - EDGE), rtol=0, atol=1e-12)
+    softened = 0.5 + CONTRAST * (CONTENT - 0.5)
+    torch.testing.assert_close(steps[0].image, softened, rtol=0, atol=1e-12)
     # the line search's last look is the next step's first: about one run a step
     assert sum(step.evaluations for step in steps) <= 26 * 1.5
 
@@ -139,7 +141,14 @@ def test_the_style_is_stretched_to_the_contents_size(net: Net) -> None:
     ramp = ((torch.arange(36, dtype=torch.float64) + 0.5) / 36).expand(3, 24, 36)
     first = next(transfer(net, CONTENT, ramp, layers=BOTH, start="style")).image
     expected = ((torch.arange(12, dtype=torch.float64) + 0.5) / 12).expand(3, 12, 12)
+    expected = 0.5 + CONTRAST * (expected - 0.5)
     torch.testing.assert_close(first[:, :, 1:-1], expected[:, :, 1:-1], rtol=0, atol=1e-12)
+
+
+def test_a_picture_is_started_from_as_it_is_but_for_black_and_white(net: Net) -> None:
+    harsh = (CONTENT * 3 - 1).clamp(0, 1)
+    first = next(transfer(net, CONTENT, STYLE, layers=BOTH, start=harsh)).image
+    torch.testing.assert_close(first, harsh.clamp(EDGE, 1 - EDGE), rtol=0, atol=1e-12)
 
 
 def test_noise_is_the_seeds(net: Net) -> None:

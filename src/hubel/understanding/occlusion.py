@@ -64,7 +64,7 @@ def occlude(
     fill: str | Tensor = "grey",
     layer: str = "",
     unit: int | None = None,
-    fast: bool = True,
+    fast: bool | None = None,
     reach: float = 1.0,
     progress: Progress | None = None,
 ) -> Occlusion:
@@ -74,8 +74,9 @@ def occlude(
     class, by default the most probable. square, stride: in pixels, by default a seventh and a
     twenty-eighth of the shorter side. fill: what the square shows, "grey", "mean", "blur" or a
     picture (C, H, W). layer: whose feature map is followed, the strongest one or `unit`. fast: only
-    what the square can change is computed (`hubel.understanding.incremental`); reach below 1 makes
-    that an approximation, whose error is measured. progress: (positions done, in all).
+    what the square can change is computed (`hubel.understanding.incremental`), or all; None: what
+    is faster on the device. reach below 1 makes that an approximation, whose error is measured.
+    progress: (positions done, in all).
 
     The network is left as found. Raises Mistake for a square that is larger than the picture, for
     a target, layer or unit that is not there; Failure for outputs that are not finite.

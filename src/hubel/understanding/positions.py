@@ -13,9 +13,10 @@ from torch import Tensor
 
 from hubel.understanding.incremental.engine import Incremental
 from hubel.understanding.incremental.plan import Plan
+from hubel.understanding.incremental.results import Results
 from hubel.understanding.incremental.tracing import Traced, Untraceable, traced
 
-BATCH = 16  # pictures at a time in the full computation
+BATCH, MANY = 16, 256  # pictures at a time in the full computation: on a processor, elsewhere
 CHECKED = 12  # positions that are also computed in full
 TOLERANCE = 1e-3  # of the judged results' range: beyond it boxes are not believed
 
@@ -58,17 +59,22 @@ def by_position(
     squares: Squares,
     *,
     judged: Callable[[Sequence[Tensor]], Tensor],
-    fast: bool = True,
+    fast: bool | None = None,
     reach: float = 1.0,
     progress: Progress | None = None,
 ) -> tuple[list[Tensor], Method]:
     """The function's results by position, each (R, K, …) on the processor.
 
     pixels: the picture, (C, H, W). hidden: what the square shows of itself, (C, H, W). judged: of
-    results (N, …) the numbers (N,) by which boxes are checked. Call it without gradients.
+    results (N, …) the numbers (N,) by which boxes are checked. fast: by boxes, or in full; None:
+    what is faster on the device. Call it without gradients.
     """
     told = progress or (lambda _done, _total: None)
-    if not fast:
+    if fast is None and reach == 1 and pixels.device.type != "cpu":
+        # measured on an H200: starting many small operations takes longer than the whole maps
+        why = f"on {pixels.device.type} whole pictures are faster than boxes"
+        return _in_full(function, pixels, hidden, squares, told), Method(False, why)
+    if fast is False:
         return _in_full(function, pixels, hidden, squares, told), Method(False, "as asked for")
     try:
         network = traced(function, pixels.shape, device=pixels.device)
@@ -90,18 +96,16 @@ def _by_boxes(
     """The results, and the work as a share of the full computation's."""
     engine = Incremental(network, pixels)
     plan = Plan(network, *squares, reach=reach, device=pixels.device)
-    shape, total = (len(squares.tops), len(squares.lefts)), len(squares.tops) * len(squares.lefts)
-    found = [torch.empty(*shape, *network.steps[i].shape[1:]) for i in network.results]
+    total = len(squares.tops) * len(squares.lefts)
+    results = Results(engine, len(squares.tops), len(squares.lefts))
     done, work = 0, 0.0
     for group in plan.groups():
-        rows, columns = torch.tensor(group.rows)[:, None], torch.tensor(group.columns)
-        for whole, part in zip(found, engine.run(group, hidden), strict=True):
-            whole[rows, columns] = part.view(*rows.shape[:1], *columns.shape, *part.shape[1:]).cpu()
+        results.add(group, engine.run(group, hidden))
         work += plan.multiply_adds(group)
         done += group.count
         told(done, total)
     full = total * sum(step.multiply_adds for step in network.steps)
-    return found, work / full if full else 1.0
+    return results.all(), work / full if full else 1.0
 
 
 def _in_full(
@@ -109,8 +113,9 @@ def _in_full(
 ) -> list[Tensor]:
     total = len(squares.tops) * len(squares.lefts)
     parts: list[list[Tensor]] = []
-    for start in range(0, total, BATCH):
-        chosen = range(start, min(start + BATCH, total))
+    size = BATCH if pixels.device.type == "cpu" else MANY
+    for start in range(0, total, size):
+        chosen = range(start, min(start + size, total))
         results = function(occluded(pixels, hidden, squares, chosen))
         parts.append([result.cpu() for result in results])
         told(chosen.stop, total)
@@ -121,12 +126,17 @@ def _in_full(
 
 def occluded(pixels: Tensor, hidden: Tensor, squares: Squares, chosen: Sequence[int]) -> Tensor:
     """The picture with a part hidden, (N, C, H, W), at positions counted row by row."""
-    pictures = pixels.repeat(len(chosen), 1, 1, 1)
-    for picture, i in zip(pictures, chosen, strict=True):
-        top, left = squares.tops[i // len(squares.lefts)], squares.lefts[i % len(squares.lefts)]
-        here = (..., slice(top, top + squares.square), slice(left, left + squares.square))
-        picture[here] = hidden[here]
-    return pictures
+    places = [divmod(i, len(squares.lefts)) for i in chosen]
+    down = _covered([squares.tops[row] for row, _ in places], squares.square, pixels.shape[1])
+    across = _covered([squares.lefts[k] for _, k in places], squares.square, pixels.shape[2])
+    inside = (down[:, None, :, None] & across[:, None, None, :]).to(pixels.device)
+    return torch.where(inside, hidden, pixels)
+
+
+def _covered(starts: Sequence[int], length: int, side: int) -> Tensor:
+    """Which of the side's places each interval covers, (N, side)."""
+    first, at = torch.tensor(starts, dtype=torch.long)[:, None], torch.arange(side)
+    return (first <= at) & (at < first + length)
 
 
 def _checked(

@@ -6,11 +6,10 @@ found by L-BFGS on its pixels.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hubel.mistakes import Failure, Mistake, unknown
@@ -18,9 +17,9 @@ from hubel.model import evaluating
 from hubel.understanding.lbfgs import packed, unpacked
 from hubel.understanding.prefix import up_to
 from hubel.understanding.style_losses import LOSSES, Losses, gram, total_variation
+from hubel.understanding.style_starts import begin
 
 EDGE = 1 / 512  # pictures of 8 bits are kept half a level from black and white: a sigmoid's edges
-NOISE = 0.1  # the width of the noise that is started from: of a wider one something stays
 
 
 class Layers(NamedTuple):
@@ -30,12 +29,15 @@ class Layers(NamedTuple):
     style: Mapping[str, float]
 
 
-# "vgg": the paper's for VGG-19, after the ReLUs. "efficientnet-lite": found by eye, at 128 to 192
-# pixels, with relative losses: what its blocks hand on, of strides 2 to 16.
-_BLOCKS = ("stem", "blocks.0", "blocks.2", "blocks.4", "blocks.8", "blocks.10")
+# "vgg": the paper's for VGG-19, after the ReLUs. "efficientnet-lite": found by eye, at 160 to 224
+# pixels, with relative losses: the widened maps, after their ReLUs, of strides 2 to 16. What the
+# blocks themselves hand on is a sixth as wide, and its Gram matrices leave grain and false colours.
+_WIDE = ("stem", *(f"blocks.{n}.expand" for n in (1, 2, 3, 5, 8)))
 LAYERS: dict[str, Layers] = {
     "vgg": Layers(content={"relu4_2": 1.0}, style={f"relu{n}_1": 1 / 5 for n in range(1, 6)}),
-    "efficientnet-lite": Layers(content={"blocks.8": 1.0}, style=dict.fromkeys(_BLOCKS, 1 / 6)),
+    "efficientnet-lite": Layers(
+        content={"blocks.5.expand": 1.0}, style=dict.fromkeys(_WIDE, 1 / 6)
+    ),
 }
 
 
@@ -64,7 +66,7 @@ def transfer(
     layers: Layers,
     style_weight: float = 10.0,
     content_weight: float = 1.0,
-    variation_weight: float = 10.0,
+    variation_weight: float = 20.0,
     losses: str = "relative",
     start: str | Tensor = "content",
     steps: int = 200,
@@ -76,7 +78,8 @@ def transfer(
 
     network: called with pixels; takes both pictures' sizes. content (C, H, W) and style (C, h, w),
     in [0, 1]. layers: a row of LAYERS or one's own. losses: a row of LOSSES. start: "content",
-    "style" (stretched to the content's size), "noise" (around mid-grey, by the seed), or a picture.
+    "style" (stretched to the content's size), both at less contrast, "noise" (around
+    mid-grey, by the seed), or a picture, as it is; see `style_starts`.
     memory: how many steps L-BFGS remembers. The first step yielded is number 0, the start itself;
     it ends after `steps`, or when no step lowers the loss any more. A grid of style weights is
     `[[*transfer(…, style_weight=w)][-1].image for w in weights]`.
@@ -103,7 +106,7 @@ def transfer(
     )  # fmt: skip
     fresh = not state
     if fresh:
-        first = _start(start, content, style, seed)
+        first = begin(start, content, style, seed)
         state["parameters"] = torch.logit(first, eps=EDGE)
         state["number"] = torch.tensor(0)
     return _steps(objective, state, fresh, steps, memory, content)
@@ -122,7 +125,9 @@ def _steps(
         [parameters], lr=1, max_iter=1, max_eval=25, history_size=memory,
         tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe",
     )  # fmt: skip
-    optimiser.state[parameters].update(unpacked(state))
+    # what a file held is on the processor
+    own = {name: value.to(parameters.device) for name, value in state.items()}
+    optimiser.state[parameters].update(unpacked(own))
 
     def closure() -> Tensor:
         at = objective(parameters)
@@ -222,36 +227,6 @@ class _Objective:
         at = self(parameters)
         count, self.evaluations, self.seen = self.evaluations, 0, [at]
         return Step(number, torch.sigmoid(at.parameters), *at.parts, float(at.loss), count)
-
-
-def _start(start: str | Tensor, content: Tensor, style: Tensor, seed: int) -> Tensor:
-    if isinstance(start, Tensor):
-        if start.shape != content.shape:
-            raise Mistake(
-                f"The start has the content's shape {tuple(content.shape)}, "
-                f"not {tuple(start.shape)}."
-            )
-        return start
-    if start not in STARTS:
-        raise unknown("start", start, STARTS)
-    return STARTS[start](content, style, seed)
-
-
-def _noise(content: Tensor, _style: Tensor, seed: int) -> Tensor:
-    drawn = torch.rand(content.shape, generator=torch.Generator().manual_seed(seed))
-    return (0.5 + NOISE * (drawn - 0.5)).to(content)
-
-
-def _stretched(content: Tensor, style: Tensor, _seed: int) -> Tensor:
-    size = (content.shape[1], content.shape[2])
-    return F.interpolate(style[None], size=size, mode="bilinear", antialias=True)[0].clamp(0, 1)
-
-
-STARTS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
-    "content": lambda content, _style, _seed: content,
-    "style": _stretched,
-    "noise": _noise,
-}
 
 
 def _parameters(state: Mapping[str, Tensor], content: Tensor) -> Tensor:

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hubel.understanding.incremental import plan, results, winograd
 from hubel.understanding.incremental.engine import Incremental
 from hubel.understanding.incremental.geometry import positions
 from hubel.understanding.incremental.plan import Plan
+from hubel.understanding.incremental.results import Results
 from hubel.understanding.incremental.tracing import Traced, Untraceable, traced
 
 
@@ -37,20 +39,14 @@ def by_boxes(
     """The same by the engine; what was traced, and the share of multiply-adds."""
     tops, lefts = starts
     steps = traced(network, x.shape)
-    plan, engine = Plan(steps, square, tops, lefts), Incremental(steps, x)
-    found: list[Tensor] = []
+    groups, engine = Plan(steps, square, tops, lefts), Incremental(steps, x)
+    found = Results(engine, len(tops), len(lefts))
     cost = 0.0
-    for group in plan.groups():
-        results = engine.run(group, fill)
-        cost += plan.multiply_adds(group)
-        if not found:
-            found = [r.new_full((len(tops), len(lefts), *r.shape[1:]), torch.nan) for r in results]
-        for whole, part in zip(found, results, strict=True):
-            shape = (len(group.rows), len(group.columns), *part.shape[1:])
-            rows, columns = torch.tensor(group.rows)[:, None], torch.tensor(group.columns)
-            whole[rows, columns] = part.view(shape)
+    for group in groups.groups():
+        found.add(group, engine.run(group, fill))
+        cost += groups.multiply_adds(group)
     full = len(tops) * len(lefts) * sum(step.multiply_adds for step in steps.steps)
-    return [whole.flatten(0, 1) for whole in found], steps, cost / max(full, 1)
+    return [whole.flatten(0, 1) for whole in found.all()], steps, cost / max(full, 1)
 
 
 def agree(network: nn.Module, x: Tensor, square: int, stride: int) -> tuple[Traced, float]:
@@ -239,6 +235,40 @@ def test_several_results_maps_among_them() -> None:
         ours, _, _ = by_boxes(both, x, fill, 2, starts)
     for a, b in zip(ours, expected, strict=True):
         assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_linear_layers_take_many_groups_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(108, 5), nn.ReLU(), nn.Linear(5, 2)
+    )
+    rows: list[int] = []
+    finish = Incremental.finish
+
+    def watched(engine: Incremental, joints: list[Tensor]) -> list[Tensor]:
+        rows.append(len(joints[0]))
+        return finish(engine, joints)
+
+    monkeypatch.setattr(Incremental, "finish", watched)
+    monkeypatch.setattr(plan, "MOST", 4)
+    agree(network, torch.rand(1, 8, 8), 2, 1)
+    assert rows == [49]
+    rows.clear()
+    monkeypatch.setattr(results, "MEMORY", 4 * 108 * 10)  # ten positions
+    agree(network, torch.rand(1, 8, 8), 2, 1)
+    assert sum(rows) == 49
+    assert max(rows) <= 10
+
+
+def test_wide_convolutions_by_tiles_equal_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "CHANNELS", 8)
+    monkeypatch.setattr(winograd, "PLACES", 1)
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(16, 8, 3, padding=(0, 1)), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+    )  # fmt: skip
+    agree(network, torch.rand(3, 25, 25), 4, 3)
 
 
 def test_what_cannot_be_traced_says_why() -> None:

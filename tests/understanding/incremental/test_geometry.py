@@ -1,12 +1,20 @@
 """Intervals against counting: which outputs see which inputs."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hubel.understanding.incremental.geometry import Sliding, alike, common, positions, through
+from hubel.understanding.incremental.geometry import (
+    EXTRA,
+    Sliding,
+    alike,
+    common,
+    positions,
+    through,
+)
 
 small = st.integers(1, 4)
 
@@ -45,13 +53,34 @@ def test_squares_stay_inside_and_cover_the_side(side: int, square: int, stride: 
     assert all(0 < b - a <= stride for a, b in pairwise(starts))
 
 
-@given(st.integers(1, 30), st.integers(1, 5))
-def test_groups_hold_each_position_once(count: int, width: int) -> None:
-    groups = alike(count, width)
-    assert sorted(i for group in groups for i in group) == list(range(count))
-    for group in groups:
-        distances = [min(i, count - 1 - i) // width for i in group]
-        assert len(set(distances)) == 1
+works = st.integers(1, 3).flatmap(
+    lambda steps: st.lists(st.tuples(*[st.integers(0, 9)] * steps), min_size=1, max_size=8)
+)
+
+
+def _cuts(row: list[int], most: int) -> Iterator[list[list[int]]]:
+    """All ways to cut a row into groups of at most so many."""
+    if not row:
+        yield []
+    for first in range(1, min(most, len(row)) + 1):
+        for rest in _cuts(row[first:], most):
+            yield [row[:first], *rest]
+
+
+@given(works, st.integers(1, 4))
+def test_groups_hold_each_position_once_and_are_the_cheapest(
+    work: list[tuple[int, ...]], most: int
+) -> None:
+    def cost(groups: list[list[int]]) -> float:
+        largest = [sum(max(work[k][i] for k in group) for i in range(len(work[0])))
+                   for group in groups]  # fmt: skip
+        return sum((len(group) + EXTRA) * each for group, each in zip(groups, largest, strict=True))
+
+    groups = alike(work, most)
+    assert sorted(k for group in groups for k in group) == list(range(len(work)))
+    assert max(map(len, groups)) <= most
+    row = sorted(range(len(work)), key=lambda k: sum(work[k]))
+    assert cost(groups) == pytest.approx(min(map(cost, _cuts(row, most))))
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 6)), min_size=1), st.integers(15, 20))

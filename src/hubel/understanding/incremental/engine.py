@@ -27,17 +27,23 @@ class Incremental:
     """A network's results for one picture, (C, H, W), of which a box changes.
 
     The picture is run once, and its maps are kept. Call it without gradients.
+
+    tail: the steps at the end that neither have nor read maps: a classifier's linear layers.
+    joints: the steps before, whose values the tail reads or the results are.
     """
 
     def __init__(self, network: Traced, picture: Tensor) -> None:
         self.steps, self.results = network.steps, network.results
+        self.head, self.tail = _divided(self.steps)
+        needed = {j for i in self.tail for j in self.steps[i].inputs} | {*self.results}
+        self.joints = sorted(needed & {*self.head})
         self.readers = [0] * len(self.steps)
         self.last = [0] * len(self.steps)  # the step that reads it last
         for i, step in enumerate(self.steps):
             for j in step.inputs:
                 self.readers[j] += 1
                 self.last[j] = i
-        for i in self.results:
+        for i in {*self.results, *self.joints}:
             self.readers[i] += 1
             self.last[i] = len(self.steps)
         self.clean: list[Clean] = []
@@ -49,17 +55,25 @@ class Incremental:
             self.clean.append(Clean(value.contiguous(memory_format=layout)))
 
     def run(self, group: Group, fill: Tensor) -> list[Tensor]:
-        """The results for the group's positions, each (rows · columns, …), row by row.
+        """The joints for the group's positions, each (rows · columns, …), row by row.
 
         fill: (C, H, W), of which each position shows what lies in its box.
         """
         values: Values = []
-        for i, step in enumerate(self.steps):
-            values.append(self._value(i, step, group, values, fill))
-            for j in step.inputs:
+        for i in self.head:
+            values.append(self._value(i, self.steps[i], group, values, fill))
+            for j in self.steps[i].inputs:
                 if self.last[j] == i:
                     values[j] = None
-        return [self._whole(i, values) for i in self.results]
+        return [self._whole(i, values) for i in self.joints]
+
+    def finish(self, joints: Sequence[Tensor]) -> list[Tensor]:
+        """The results from the joints, each (N, …), of any positions, of many groups at once."""
+        values = dict(zip(self.joints, joints, strict=True))
+        for i in self.tail:
+            given = [values[j] for j in self.steps[i].inputs]
+            values[i] = _called(self.steps[i], given, len(joints[0]))
+        return [values[i] for i in self.results]
 
     def _value(
         self, i: int, step: Step, group: Group, values: Values, fill: Tensor
@@ -118,6 +132,16 @@ class Incremental:
     def _whole(self, i: int, values: Values) -> Tensor:
         value = values[i]
         return value if isinstance(value, Tensor) else self.clean[i].whole(_boxes(value))
+
+
+def _divided(steps: Sequence[Step]) -> tuple[range, range]:
+    """Up to the last step that has or reads a map, and from there on."""
+    last = max(
+        i
+        for i, step in enumerate(steps)
+        if any(steps[j].is_map for j in (i, *step.inputs))
+    )  # fmt: skip
+    return range(last + 1), range(last + 1, len(steps))
 
 
 def _boxes(value: Boxes | Tensor | None) -> Boxes:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Interval = tuple[int, int]  # [low, high)
+EXTRA = 1.0  # positions' work that a group costs by itself
 
 
 class Sliding(NamedTuple):
@@ -64,18 +65,30 @@ def positions(side: int, square: int, stride: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def alike(count: int, width: int) -> list[list[int]]:
-    """Indices of positions along a side, grouped by their distance to the nearer end of it.
+def alike(work: Sequence[Sequence[float]], most: int) -> list[list[int]]:
+    """Positions along a side in groups of at most so many, for which one size of box fits well.
 
-    What a border cuts off is alike in a group, so that one size of box fits its members.
+    work: by position, what the box costs at each step; a group's members all cost the largest of
+    their numbers. Positions are brought into the order of what they cost alone; of all ways to cut
+    that row into groups, this is the cheapest.
 
-    >>> alike(7, 2)
-    [[0, 1, 5, 6], [2, 3, 4]]
+    >>> alike([[1, 1], [9, 2], [1, 1], [8, 2], [8, 2]], 3)
+    [[0, 2], [1, 3, 4]]
     """
-    groups: dict[int, list[int]] = {}
-    for i in range(count):
-        groups.setdefault(min(i, count - 1 - i) // width, []).append(i)
-    return list(groups.values())
+    order = sorted(range(len(work)), key=lambda k: sum(work[k]))
+    best = [(0.0, 0)]  # of the first so many: the cost, and where their last group begins
+    for end in range(1, len(order) + 1):
+        found, largest = [], [0.0] * len(work[0])
+        for begin in range(end - 1, max(end - most, 0) - 1, -1):
+            largest = [*map(max, largest, work[order[begin]])]
+            found.append((best[begin][0] + (end - begin + EXTRA) * sum(largest), begin))
+        best.append(min(found))
+    groups, end = [], len(order)
+    while end:
+        begin = best[end][1]
+        groups.append(sorted(order[begin:end]))
+        end = begin
+    return groups[::-1]
 
 
 def common(intervals: Sequence[Interval], size: int) -> tuple[int, list[int]]:

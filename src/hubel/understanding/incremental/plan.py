@@ -12,7 +12,7 @@ from hubel.understanding.incremental.steps import Pads, Picture, Pointwise, Slid
 from hubel.understanding.incremental.tracing import Traced
 
 FULL = 0.85  # a box that covers so much of its map: from there on whole maps are cheaper
-WIDTH = 3  # positions along a side that share a size of box
+WIDTH = 8  # positions along a side that share a size of box, at most
 MOST = 64  # positions at a time
 MEMORY = 256 << 20  # bytes that a tensor of a group may take
 
@@ -57,8 +57,8 @@ class Plan:
 
     def groups(self) -> list[Group]:
         found = []
-        for rows in alike(len(self.tops), WIDTH):
-            for columns in alike(len(self.lefts), WIDTH):
+        for rows in self._alike(0):
+            for columns in self._alike(1):
                 most = max(1, min(MOST, MEMORY // (4 * self._largest(rows, columns))))
                 across = min(len(columns), most)
                 down = max(1, most // across)
@@ -68,6 +68,15 @@ class Plan:
                     for j in range(0, len(columns), across)
                 ]
         return found
+
+    def _alike(self, side: int) -> list[list[int]]:
+        """Positions along a side in groups."""
+        by_step = []
+        for step, reached in zip(self.steps, self.sides[side], strict=True):
+            if step.is_map:
+                unit = (step.multiply_adds + math.prod(step.shape)) / step.shape[2 + side]
+                by_step.append([(high - low) * unit for low, high in reached])
+        return alike([*zip(*by_step, strict=True)], WIDTH)
 
     def multiply_adds(self, group: Group) -> float:
         """Of all the group's positions together."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hubel.understanding.incremental import winograd
 from hubel.understanding.incremental.geometry import Sliding
 
 aten = torch.ops.aten
@@ -122,7 +123,13 @@ def convolution(op: Operation) -> Spread | None:
     weight, bias, stride = given["weight"], given["bias"], pair(given["stride"])
     dilation, groups = pair(given["dilation"]), given["groups"]
     sides = _sliding(op, before, weight.shape[2:], stride, pair(given["padding"]), dilation)
-    return Slides(*sides, 0.0, lambda x: torch.conv2d(x, weight, bias, stride, 0, dilation, groups))
+    none = (0, 0)
+    return Slides(
+        *sides, 0.0,
+        lambda x: winograd.convolution(
+            x, weight, bias, stride, none, dilation, False, none, groups
+        ),
+    )  # fmt: skip
 
 
 def max_pool(op: Operation) -> Spread | None:

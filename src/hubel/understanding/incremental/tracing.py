@@ -12,6 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from hubel.understanding.incremental import winograd
 from hubel.understanding.incremental.steps import (
     Operation,
     Picture,
@@ -182,6 +183,8 @@ class _Lowering:
             given = (given[0], [Batch(), *given[1][1:]])
             target = torch.Tensor.expand if target is aten.expand.default else torch.reshape
         products = multiply_adds(target, given, shape)
+        if target is aten.convolution.default:
+            target = winograd.convolution
         return self._add(
             Step(name, target, tuple(given), dict(options), shape, refs, way, products)
         )
