@@ -1,6 +1,7 @@
 """Make the pictures of README and docs from the code itself: `make docs`.
 
-    python docs/make_pictures.py [lecture | scenes | architectures | look | report | own_pictures]
+    python docs/make_pictures.py [lecture | scenes | architectures | look | atlas | style |
+                                  report | own_pictures]
 
 The report's picture needs Chromium, and is left as it is where there is none.
 """
@@ -13,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from skimage.data import coffee
+from skimage.data import coffee, immunohistochemistry, rocket
 
 import hubel
 from hubel.data.sources import is_here
@@ -64,6 +65,29 @@ def look() -> None:
             small.save(IMAGES / f"look-{drawing.name}.png", optimize=True)
 
 
+def atlas() -> None:
+    """Six units of a layer: docs/understanding.md."""
+    if not is_here("stamps"):
+        print("no stamps: atlas.png is left as it is")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        found = hubel.atlas("efficientnet-lite0", "blocks.4", "stamps", out=f"{folder}/atlas")
+    sheets = [Image.open(io.BytesIO(unit.sheet)) for unit in found.units[::7]]
+    width, height = (side + 24 for side in sheets[0].size)
+    whole = Image.new("RGB", (2 * width - 24, 3 * height - 24), "white")
+    for i, sheet in enumerate(sheets):
+        whole.paste(sheet, (i % 2 * width, i // 2 * height))
+    whole.quantize(200).save(IMAGES / "atlas.png", optimize=True)
+
+
+def style() -> None:
+    """A rocket in the style of stained tissue: docs/understanding.md."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = hubel.style(rocket(), immunohistochemistry(), out=f"{folder}/style")
+        with Image.open(found.grid) as image:
+            image.convert("RGB").save(IMAGES / "style-grid.png", optimize=True)
+
+
 def report() -> None:
     """The top of a real run's report, at desktop width."""
     with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +132,7 @@ def screenshot(page: Path, picture: Path, *, height: int) -> None:
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
-    pictures = (lecture, scenes, architectures, look, report, own_pictures)
+    pictures = (lecture, scenes, architectures, look, atlas, style, report, own_pictures)
     for picture in pictures:
         if sys.argv[1:] in ([], [picture.__name__]):
             picture()

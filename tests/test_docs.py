@@ -25,9 +25,10 @@ COMMANDS = [
 
 @pytest.fixture
 def place(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with photos/ and cat.jpg in it, as the documents suppose."""
+    """A folder with photos/, cat.jpg and tissue.jpg in it, as the documents suppose."""
     assert folder == tmp_path / "photos"
     Image.fromarray(skimage.data.chelsea()).save(tmp_path / "cat.jpg")
+    Image.fromarray(skimage.data.immunohistochemistry()).save(tmp_path / "tissue.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -43,8 +44,12 @@ def test_a_command_of_the_documents(
         words = [w for w in words if w not in ("--minutes", "5")] + ["--minutes", "0.001"]
     if words[0] == "lab" and len(words) > 1:  # the same lab in seconds
         words.append("--quick")
-    if words[0] == "look":  # few positions, and no trials
+    if words[0] == "look" and "--units" in words:
+        words += ["--unit", "3"]
+    elif words[0] == "look":  # few positions, and no trials
         words += ["--no-trust", "--square", "64", "--stride", "64"]
+    if words[0] == "style":
+        words += ["--size", "48", "--steps", "2"]
     answer = hubel_command(*words)
     assert answer.code == 0, answer.err
     assert answer.out

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hubel.verbs.look import look as look
     from hubel.verbs.predict import predict as predict
     from hubel.verbs.restarts import restart as restart
+    from hubel.verbs.style import style as style
     from hubel.verbs.summary import summary as summary
     from hubel.verbs.train import train as train
 
@@ -46,6 +47,7 @@ _PLACES = {
     "predict": "hubel.verbs.predict",
     "restart": "hubel.verbs.restarts",
     "run_lab": "hubel.labs.run",
+    "style": "hubel.verbs.style",
     "summary": "hubel.verbs.summary",
     "train": "hubel.verbs.train",
 }

@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from hubel import entrance
-from hubel.cli import data, doctor, evaluate, lab, look, networks, predict, train
+from hubel.cli import data, doctor, evaluate, lab, look, networks, predict, style, train
 from hubel.mistakes import Failure, Mistake
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("look")(look.look)
+app.command("style")(style.style)
 app.add_typer(data.app, name="data")
 app.command("networks")(networks.networks)
 app.add_typer(lab.app, name="lab")

@@ -1,0 +1,170 @@
+"""A folder of style transfers in the making: painted, saved, and shown."""
+
+import io
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hubel import atomic
+from hubel.mistakes import Failure, Mistake
+from hubel.model import Classifier
+from hubel.pixels import Pixels
+from hubel.report.style import loss_curves, side_by_side
+from hubel.understanding.style import Layers, Step, transfer
+from hubel.verbs.interrupt import Request
+from hubel.verbs.style_state import HASHED, Kept, Painting
+from hubel.verbs.watch import Watch
+
+FACTS, STATE, GRID, CURVES = "style.json", "state.safetensors", "grid.png", "curves.png"
+LOSSES = ("content", "style", "total_variation")
+SAVE_SECONDS = 30  # between two saves
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One picture. content, style, total_variation: its losses, unweighted, after `steps`."""
+
+    weight: float
+    file: Path
+    steps: int
+    content: float
+    style: float
+    total_variation: float
+
+    def as_json(self) -> dict[str, Any]:
+        return vars(self) | {"file": str(self.file)}
+
+
+class Work:
+    """A folder that pictures are painted into, one after another.
+
+    pictures: content and style, uint8 (H, W, C). facts: what style.json says besides. fresh:
+    whether what stands in the folder is another result, which the first thing written replaces.
+    """
+
+    def __init__(
+        self, folder: Path, classifier: Classifier, pictures: tuple[Pixels, Pixels],
+        layers: Layers, kept: Kept, facts: dict[str, Any], *, fresh: bool,
+    ) -> None:  # fmt: skip
+        self.folder, self.classifier, self.pictures = folder, classifier, pictures
+        self.layers, self.kept, self.facts, self.fresh = layers, kept, facts, fresh
+
+    def paint(self, painting: Painting, request: Request, watch: Watch) -> None:
+        """Step by step, saving; ends after a step where a stop was asked for."""
+        steps, detail = self.kept.steps, f"style weight {painting.weight:g}"
+        saved = time.monotonic()
+        for step in self._steps(painting):
+            painting.add(step)
+            watch.progress("paint", step.number, steps, detail)
+            if request.made and step.number < steps:
+                return
+            if time.monotonic() - saved >= SAVE_SECONDS:
+                self.save()
+                saved = time.monotonic()
+        painting.ended = painting.steps < steps
+        watch.progress("paint", steps, steps, detail)
+        self._write(file_of(painting), _png(eight_bit(painting.image())))
+        self.save()
+
+    def _steps(self, painting: Painting) -> Iterator[Step]:
+        content, style = (self._tensor(each) for each in self.pictures)
+        settings = self.kept.settings
+        try:
+            return transfer(
+                self.classifier, content, style, layers=self.layers, steps=self.kept.steps,
+                style_weight=painting.weight, variation_weight=settings["variation weight"],
+                start=settings["start"], seed=settings["seed"], state=painting.state,
+            )  # fmt: skip
+        except Failure:
+            raise
+        except RuntimeError as wrong:
+            if "memory" in str(wrong).lower():
+                raise
+            height, width = content.shape[1:]
+            raise Mistake(
+                f"The network does not take pictures of {width}×{height} up to these layers "
+                f"({str(wrong).splitlines()[0]}): give a larger --size, or other layers."
+            ) from None
+
+    def _tensor(self, pixels: Pixels) -> Tensor:
+        own = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div_(255)
+        return own.to(self.classifier.mean.device)
+
+    def save(self) -> None:
+        """What is needed to go on, in one file."""
+        self._write(STATE, self.kept.packed())
+
+    def _write(self, name: str, content: bytes) -> None:
+        if self.fresh:
+            atomic.write_folder(self.folder, {FACTS: self._told([]), name: content})
+            self.fresh = False
+        else:
+            atomic.write(self.folder / name, content)
+
+    def show(self) -> tuple[Painted, ...]:
+        """Write all that can be shown of what there is; last of all, that it is finished."""
+        begun = [each for each in self.kept.paintings if each.begun]
+        if not begun:
+            return ()
+        self.save()
+        images = {each.weight: eight_bit(each.image()) for each in begun}
+        made = [
+            Painted(each.weight, self.folder / file_of(each), each.steps, *each.curve[-1])
+            for each in begun
+        ]
+        for each in made:
+            self._write(each.file.name, _png(images[each.weight]))
+        self._write(GRID, side_by_side(*self.pictures, images))
+        self._write(CURVES, loss_curves({each.weight: each.curve for each in begun}))
+        self._write(FACTS, self._told(made))
+        if self.kept.unfinished is None:
+            self.kept.finished = True
+            self.save()
+        return tuple(made)
+
+    def _told(self, made: Sequence[Painted]) -> bytes:
+        curves = {
+            each.weight: dict(zip(LOSSES, zip(*each.curve, strict=True), strict=True))
+            for each in self.kept.paintings
+            if each.begun
+        }
+        settings = {
+            name.replace(" ", "_"): value
+            for name, value in self.kept.settings.items()
+            if name not in HASHED
+        }
+        told = self.facts | settings | {
+            "steps": self.kept.steps,
+            "finished": self.kept.unfinished is None,
+            "pictures": [
+                each.as_json() | {"file": each.file.name, "curves": curves[each.weight]}
+                for each in made
+            ],
+        }  # fmt: skip
+        return (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def file_of(painting: Painting) -> str:
+    return f"weight-{painting.weight:g}.png"
+
+
+def eight_bit(image: Tensor) -> Pixels:
+    """(C, H, W) in [0, 1] → uint8 (H, W, C)."""
+    levels: Pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return levels
+
+
+def _png(pixels: Pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])).save(
+        file, "PNG"
+    )
+    return file.getvalue()
