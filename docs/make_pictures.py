@@ -77,7 +77,7 @@ def atlas() -> None:
     whole = Image.new("RGB", (2 * width - 24, 3 * height - 24), "white")
     for i, sheet in enumerate(sheets):
         whole.paste(sheet, (i % 2 * width, i // 2 * height))
-    whole.quantize(200).save(IMAGES / "atlas.png", optimize=True)
+    whole.reduce(2).save(IMAGES / "atlas.png", optimize=True)
 
 
 def style() -> None:

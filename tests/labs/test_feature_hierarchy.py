@@ -14,12 +14,11 @@ from hubel.labs.answering import answering, answers_to
 from hubel.labs.examined import SMALL, examined
 from hubel.labs.feature_hierarchy import feature_hierarchy
 from hubel.labs.lab import Setting
-from hubel.labs.nine import SHARED, chosen, held
+from hubel.labs.nine import SHARED, chosen
 from hubel.labs.stimuli import PAIRS, PERIODS, shuffled, stimuli
 from hubel.labs.tuning import alike, better, kept, more_alike, named, selectivity, tuned
 from hubel.mistakes import Failure
 from hubel.networks import weights
-from hubel.understanding.crops import Box
 
 RANDOM = np.random.default_rng(0)
 
@@ -211,17 +210,3 @@ def test_units_are_drawn_that_stand_out_and_do_not_repeat_each_other() -> None:
     within[3] = 0.5
     assert chosen(answers, within)[:2] == [20, 4]
     assert len(chosen(answers[:9])) == 6  # all share all: still six are drawn
-
-
-def test_what_is_shown_holds_nearly_all() -> None:
-    projections = np.zeros((2, 31, 31, 3))
-    projections[0, 10:19, 7:16] = 7
-    projections[1, 12:17, 9:14] = -0.1
-    assert held(projections) == Box(10, 7, 19, 16)
-    projections[0] = projections[1]
-    assert held(projections) == Box(11, 8, 18, 15)  # the least side
-    assert held(np.ones((1, 31, 31, 1))) == Box(0, 0, 31, 31)
-    corner = np.zeros((1, 31, 31, 1))
-    corner[:, 0, 0] = 1
-    assert held(corner) == Box(0, 0, 7, 7)
-    assert held(np.ones((1, 3, 3, 1))) == Box(0, 0, 3, 3)

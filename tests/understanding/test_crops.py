@@ -1,5 +1,6 @@
 """Crops are the receptive field: every pixel with influence, and none beyond."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from hubel.basics.receptive_field import Axis, Field
 from hubel.networks import catalogue
-from hubel.understanding.crops import Box, crop, seen
+from hubel.understanding.crops import Box, crop, held, seen
 from hubel.understanding.outputs import handed_on
 from hubel.understanding.probes import differentiate, recording
 
@@ -106,3 +107,17 @@ def test_a_crop_is_where_the_gradient_is_for_a_deep_unit() -> None:
         min(deep.field.height.size, 28),
         min(deep.field.width.size, 28),
     )
+
+
+def test_what_is_shown_holds_nearly_all() -> None:
+    projections = np.zeros((2, 31, 31, 3))
+    projections[0, 10:19, 7:16] = 7
+    projections[1, 12:17, 9:14] = -0.1
+    assert held(projections) == Box(10, 7, 19, 16)
+    projections[0] = projections[1]
+    assert held(projections) == Box(11, 8, 18, 15)  # the least side
+    assert held(np.ones((1, 31, 31, 1))) == Box(0, 0, 31, 31)
+    corner = np.zeros((1, 31, 31, 1))
+    corner[:, 0, 0] = 1
+    assert held(corner) == Box(0, 0, 7, 7)
+    assert held(np.ones((1, 3, 3, 1))) == Box(0, 0, 3, 3)

@@ -8,7 +8,7 @@ from hubel.basics.receptive_field import Field
 from hubel.labs.examined import Subject
 from hubel.labs.lab import Drawing
 from hubel.report.hierarchy import Answering, top_nine
-from hubel.understanding.crops import Box, crop, seen
+from hubel.understanding.crops import HELD, Box, crop, held, seen
 from hubel.understanding.deconvnet import project
 from hubel.understanding.patches import TopPatches
 
@@ -16,7 +16,6 @@ NINE = 9
 DRAWN, SHARED = 6, 3  # units of a layer; how many of its nine one may share with those before it
 INSIDE = 0.9  # of the patches of a unit that is drawn, at least, lies in the pictures
 RULE = "guided"  # deconvnets' pictures of linear bottlenecks are poor
-HELD, LEAST = 0.95, 7  # of the projections' squares, what is shown holds so much; its least side
 
 
 def nine(
@@ -85,29 +84,6 @@ def chosen(
             found.append(unit)
             pictures |= own
     return (found + [unit for unit in ranked if unit not in found])[:DRAWN]
-
-
-def held(projections: NDArray[np.floating]) -> Box:
-    """The smallest square around the middle of projections (M, h, w, C), h = w, that holds HELD.
-
-    Of the mean of their squares, each projection weighing the same: what a unit sees at the rim of
-    its field counts for little (Luo et al. 2016, "Understanding the effective receptive field"). It
-    is LEAST pixels wide or more, and no wider than the field.
-    """
-    squares = np.square(projections.astype(np.float64)).sum(3)
-    squares /= np.maximum(squares.sum((1, 2), keepdims=True), 1e-30)
-    mean = squares.mean(0)
-    whole, total = len(mean), mean.sum()
-    places = np.arange(whole)
-    down, across = (
-        round(float(mean.sum(axis) @ places / total)) if total else whole // 2 for axis in (1, 0)
-    )
-    for half in range(LEAST // 2, whole // 2):
-        side = 2 * half + 1
-        top, left = (min(max(middle - half, 0), whole - side) for middle in (down, across))
-        if mean[top : top + side, left : left + side].sum() >= HELD * total:
-            return Box(top, left, top + side, left + side)
-    return Box(0, 0, whole, whole)
 
 
 def _boxes(top: TopPatches, unit: int, field: Field | None, side: int) -> list[Box]:

@@ -25,7 +25,7 @@ class Unit:
 
     sheet: its drawing, JPEG. activations: of its patches, the strongest first; pictures: their
     names; classes: of those, where the pictures have some. image: the activation of the image that
-    was made for it.
+    was made for it. shown: height and width of what is shown of its patches, in pixels.
     """
 
     number: int
@@ -34,6 +34,7 @@ class Unit:
     pictures: Sequence[str]
     classes: Sequence[str]
     image: float
+    shown: tuple[int, int]
 
     @property
     def uri(self) -> str:
@@ -56,6 +57,7 @@ class Unit:
             "pictures": list(self.pictures),
             "classes": list(self.classes),
             "image": self.image,
+            "shown": list(self.shown),
         }
 
 

@@ -8,11 +8,14 @@ along a side that the field covers whole, the picture is taken as it is.
 import math
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hubel.basics.receptive_field import Axis, Field
 
 GREY = 0.5  # of what lies beyond the picture
+HELD, LEAST = 0.95, 7  # what `held` holds of the projections' squares; the least side of its square
 
 
 class Box(NamedTuple):
@@ -58,3 +61,26 @@ def crop(pixels: Tensor, box: Box, beyond: float = GREY) -> Tensor:
         inside = slice(top - box.top, bottom - box.top), slice(left - box.left, right - box.left)
         found[:, inside[0], inside[1]] = pixels[:, top:bottom, left:right]
     return found
+
+
+def held(projections: NDArray[np.floating]) -> Box:
+    """The smallest square around the middle of projections (M, h, w, C), h = w, that holds HELD.
+
+    Of the mean of their squares, each projection weighing the same: what a unit sees at the rim of
+    its field counts for little (Luo et al. 2016, "Understanding the effective receptive field"). It
+    is LEAST pixels wide or more, and no wider than the field.
+    """
+    squares = np.square(projections.astype(np.float64)).sum(3)
+    squares /= np.maximum(squares.sum((1, 2), keepdims=True), 1e-30)
+    mean = squares.mean(0)
+    whole, total = len(mean), mean.sum()
+    places = np.arange(whole)
+    down, across = (
+        round(float(mean.sum(axis) @ places / total)) if total else whole // 2 for axis in (1, 0)
+    )
+    for half in range(LEAST // 2, whole // 2):
+        side = 2 * half + 1
+        top, left = (min(max(middle - half, 0), whole - side) for middle in (down, across))
+        if mean[top : top + side, left : left + side].sum() >= HELD * total:
+            return Box(top, left, top + side, left + side)
+    return Box(0, 0, whole, whole)

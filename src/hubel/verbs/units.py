@@ -1,9 +1,10 @@
 """The units of a layer, worked up for its atlas."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hubel.data.decoding import Loaded
@@ -11,7 +12,7 @@ from hubel.data.samples import Samples
 from hubel.mistakes import Mistake
 from hubel.model import Classifier
 from hubel.report.atlas import Unit, unit_sheet
-from hubel.understanding.crops import Box, crop, seen
+from hubel.understanding.crops import Box, crop, held, seen
 from hubel.understanding.deconvnet import project
 from hubel.understanding.maximise import maximise
 from hubel.understanding.objectives import Objective
@@ -77,13 +78,29 @@ class Units:
         patches = [_array(crop(each, box)) for each, box in zip(pixels, boxes, strict=True)]
         # beyond the picture a projection is 0, as mid-grey is
         signed = [_array(crop(each, box, 0.0)) for each, box in zip(projected, boxes, strict=True)]
-        own = self.loaded.kept[there]
-        several = len(self.samples.classes) > 1
+        part = self._shown(signed)
+        patches, signed = ([each[part] for each in some] for some in (patches, signed))
+        names: list[str] = []
+        if len(self.samples.classes) > 1:
+            labels = self.samples.labels[self.loaded.kept[there]]
+            names = [self.samples.classes[label] for label in labels]
         return Unit(
-            number, unit_sheet(patches, signed, _array(image)),
-            found.values.tolist()[: len(there)], [self.loaded.names[i] for i in there],
-            [self.samples.classes[self.samples.labels[i]] for i in own] if several else [], final,
-        )  # fmt: skip
+            number,
+            unit_sheet(patches, signed, _array(image)),
+            found.values.tolist()[: len(there)],
+            [self.loaded.names[i] for i in there],
+            names,
+            final,
+            patches[0].shape[:2] if patches else (0, 0),
+        )
+
+    def _shown(self, signed: Sequence[NDArray[np.float32]]) -> tuple[slice, slice]:
+        """Of what a unit sees, the part that counts: the rim hardly does."""
+        height, width = self.field
+        box = Box(0, 0, height, width)
+        if len(signed) and height == width and self.field != self.size:
+            box = held(np.stack(signed))
+        return slice(box.top, box.bottom), slice(box.left, box.right)
 
     def _box(self, row: int, column: int) -> Box:
         if self.layer.field is None or len(self.layer.shape) == 2:
@@ -105,5 +122,6 @@ class Units:
         return shape
 
 
-def _array(values: Tensor) -> Any:
-    return values.detach().float().permute(1, 2, 0).cpu().numpy()
+def _array(values: Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = values.detach().float().permute(1, 2, 0).cpu().numpy()
+    return found
