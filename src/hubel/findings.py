@@ -15,9 +15,9 @@ HOLDS, HOLDS_NOT, NOT_SHOWN = (
 class Claim:
     """One claim or figure of the lecture.
 
-    id: L1 to L52, in the lecture's order. text: what it says. lab: the lab that shows it, None
-    where that is later work. erratum: what the slide gets wrong, said wherever it is shown. later:
-    the command that will show it.
+    id: L1 to L52, in the lecture's order; X1 and on, beyond it. text: what it says. lab: the lab
+    that shows it, None where that is later work. erratum: what the slide gets wrong, said wherever
+    it is shown. later: the command that will show it.
     """
 
     id: str

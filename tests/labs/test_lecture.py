@@ -7,15 +7,16 @@ import pytest
 
 from hubel.findings import Claim
 from hubel.labs import catalogue
-from hubel.labs.lecture import CLAIMS, labs
+from hubel.labs.lecture import BEYOND, CLAIMS, labs
 from hubel.mistakes import Mistake
 
 
 def test_every_claim_has_an_entry_in_the_lectures_order() -> None:
     assert [claim.id for claim in CLAIMS] == [f"L{i}" for i in range(1, 53)]
+    assert [claim.id for claim in BEYOND] == [f"X{i}" for i in range(1, len(BEYOND) + 1)]
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+@pytest.mark.parametrize("claim", [*CLAIMS, *BEYOND], ids=lambda claim: claim.id)
 def test_an_entry_has_a_lab_or_says_what_will_show_it(claim: Claim) -> None:
     assert claim.text
     if claim.lab is None:

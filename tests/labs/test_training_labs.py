@@ -9,6 +9,7 @@ import torch
 
 from hubel.findings import Shown
 from hubel.labs.activations import activations, reached
+from hubel.labs.class_images import class_images
 from hubel.labs.depth import depth
 from hubel.labs.depth_and_data import depth_and_data
 from hubel.labs.gradient_descent import Slope, gradient_descent
@@ -20,11 +21,13 @@ from hubel.labs.learning_rate import learning_rate
 from hubel.labs.linear_classifier import SCORES, by_hand, linear_classifier
 from hubel.labs.occlusion import occlusion
 from hubel.labs.regularisation import fitted, regularisation
+from hubel.labs.sanity import sanity
 from hubel.labs.shallow_and_deep import shallow_and_deep
 
 QUICK = Setting("quick")
 LABS: dict[Callable[..., Shown], list[str]] = {
     activations: ["L23"],
+    class_images: ["L47"],
     depth: ["L31"],
     depth_and_data: ["L9", "L39"],
     gradient_descent: ["L18"],
@@ -34,6 +37,7 @@ LABS: dict[Callable[..., Shown], list[str]] = {
     linear_classifier: ["L10", "L11"],
     occlusion: ["L46"],
     regularisation: ["L13"],
+    sanity: ["X1", "X2"],
     shallow_and_deep: ["L4"],
 }
 

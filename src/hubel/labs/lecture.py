@@ -229,10 +229,7 @@ CLAIMS: tuple[Claim, ...] = (
         later=_later("pretraining"),
     ),
     Claim(
-        "L45",
-        "From layer 1 to 5: edges, corners, textures, parts, objects.",
-        None,
-        later=_later("feature-hierarchy"),
+        "L45", "From layer 1 to 5: edges, corners, textures, parts, objects.", "feature-hierarchy"
     ),
     Claim(
         "L46",
@@ -240,7 +237,12 @@ CLAIMS: tuple[Claim, ...] = (
         "occlusion",
         'The "square of zeros" is grey only where the pixels were centred.',
     ),
-    Claim("L47", "The image that maximises a class score.", None, later=_later("class-images")),
+    Claim(
+        "L47",
+        "The image that maximises a class score: forward, one-hot gradient, back to the image, "
+        "update.",
+        "class-images",
+    ),
     Claim("L48", "A tiny distortion fools a network.", None, later=_later("adversarial")),
     Claim("L49", "x + αw fools a linear classifier.", None, later=_later("fooling-linear")),
     Claim(
@@ -265,14 +267,34 @@ CLAIMS: tuple[Claim, ...] = (
 )
 
 
+# What belongs beside the lecture's claims and is not among them: others' claims, with their source
+BEYOND: tuple[Claim, ...] = (
+    Claim(
+        "X1",
+        "Beyond the lecture (Adebayo et al. 2018; of the deconvnet, Nie et al. 2018): as weights "
+        "are made random, the maps of guided backpropagation and the deconvnet stay more alike "
+        "than those of the gradient and of Grad-CAM.",
+        "sanity",
+    ),
+    Claim(
+        "X2",
+        "Beyond the lecture (Petsiuk et al. 2018): a map marks what matters if the answer changes "
+        "sooner as its pixels go, or come, than with other pixels.",
+        "sanity",
+    ),
+)
+
+
 def labs() -> dict[str, list[Claim]]:
     """Every lab that is built, in the lecture's order, with the claims that it shows.
+
+    Those with claims beyond the lecture come last.
 
     >>> [claim.id for claim in labs()["losses"]]
     ['L12', 'L14']
     """
     found: dict[str, list[Claim]] = {}
-    for claim in CLAIMS:
+    for claim in (*CLAIMS, *BEYOND):
         if claim.lab is not None:
             found.setdefault(claim.lab, []).append(claim)
     return found

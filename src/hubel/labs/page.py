@@ -11,7 +11,7 @@ import hubel
 from hubel import atomic
 from hubel.findings import Claim
 from hubel.labs.lab import Size
-from hubel.labs.lecture import CLAIMS, labs
+from hubel.labs.lecture import BEYOND, CLAIMS, labs
 from hubel.labs.run import Ran, kept, run_lab
 from hubel.mistakes import Failure, Mistake
 from hubel.report.lecture import Entry, lecture_page
@@ -95,8 +95,9 @@ def run_all(
 
 
 def _entries(ran: dict[str, Ran], failed: dict[str, str]) -> tuple[Entry, ...]:
-    """Every claim, those that sum others up with them."""
-    made = {claim.id: _entry(claim, ran, failed) for claim in CLAIMS}
+    """Every claim, those that sum others up with them; last, what labs beyond the lecture found."""
+    beyond = [claim for claim in BEYOND if claim.lab in ran or claim.lab in failed]
+    made = {claim.id: _entry(claim, ran, failed) for claim in (*CLAIMS, *beyond)}
     for id_, parts in SUMS.items():
         if id_ in made:
             made[id_] = Entry(made[id_].claim, parts=tuple(made[part] for part in parts))

@@ -18,7 +18,7 @@ from hubel import atomic, draws
 from hubel.findings import Claim, Drawing, Finding, Shown
 from hubel.labs import catalogue
 from hubel.labs.lab import Lab, Setting, Size
-from hubel.labs.lecture import CLAIMS, labs
+from hubel.labs.lecture import BEYOND, CLAIMS, labs
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.verbs.watch import Watch
 
@@ -110,8 +110,8 @@ def kept(name: str, folder: Path, *, size: Size, seed: int) -> Ran | None:
 
 
 def claim(id_: str) -> Claim:
-    """The row of the lecture with that id."""
-    return next(row for row in CLAIMS if row.id == id_)
+    """The row of the lecture, or beyond it, with that id."""
+    return next(row for row in (*CLAIMS, *BEYOND) if row.id == id_)
 
 
 def plain(value: Any) -> Any:
