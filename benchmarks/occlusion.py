@@ -2,8 +2,12 @@
 
 A photograph of 224 × 224, a square of 16, stride 8, one thread: ours; captum's `Occlusion` at its
 best batch and layout under the same allocator; as shipped, at its best batch; and by its defaults.
+Ours by stride is drawn as results/occlusion.png.
 """
 
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
 import measure
 from measure import Figure, Side
 
@@ -27,7 +31,9 @@ def main() -> None:
     for threads, _ in measure.each_thread_count((1,)):
         for network in NETWORKS[:1] if told.short else NETWORKS:
             rows += compared(network, threads, told.rounds or 1)
-        rows += by_stride("efficientnet-lite0", threads)
+        strides = by_stride("efficientnet-lite0", threads)
+        draw(strides)
+        rows += strides
     measure.record("occlusion", rows)
     print(measure.table(rows, COLUMNS))
 
@@ -75,6 +81,28 @@ def by_stride(network: str, threads: int) -> list[dict[str, object]]:
             | {"positions": result["positions"]}
         )
     return rows
+
+
+def draw(rows: Sequence[Mapping[str, object]]) -> None:
+    """results/occlusion.png: how the time grows as the stride falls."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.2), layout="constrained")
+    strides = [int(str(row["stride"])) for row in rows]
+    seconds = [float(str(row["median"])) for row in rows]
+    places = [int(str(row["positions"])) for row in rows]
+    each = [1000 * time / n for time, n in zip(seconds, places, strict=True)]
+    for axis, values, label in zip(
+        axes, (seconds, each), ("seconds a map", "milliseconds a position"), strict=True
+    ):
+        axis.plot(strides, values, marker="o")
+        axis.set(xscale="log", xlabel="stride (positions)", ylabel=label, ylim=(0, None))
+        axis.set_xticks(
+            strides, [f"{a}\n({n:,})" for a, n in zip(strides, places, strict=True)], minor=False
+        )
+        axis.minorticks_off()
+        axis.invert_xaxis()
+        axis.grid(alpha=0.3)
+    figure.suptitle(f"{rows[0]['network']}, 224×224, a square of {rows[0]['square']}, one thread")
+    figure.savefig(measure.RESULTS / "occlusion.png", dpi=120)
 
 
 def _short(value: object) -> str:
