@@ -25,7 +25,7 @@ from hubel.understanding.outputs import Handed, handed_on
 from hubel.understanding.rectifying import RULES
 from hubel.verbs import machine
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.load import load
+from hubel.verbs.load import loaded, own_run
 from hubel.verbs.patches import top_patches
 from hubel.verbs.place import place
 from hubel.verbs.prepare import decode, open_data
@@ -82,31 +82,22 @@ def atlas(
         raise unknown("rule for ReLUs", rule, RULES)
     folder = place(Path(out), FACTS, "atlas")
     where = machine.device(device)
-    classifier = (
-        model
-        if isinstance(model, Classifier)
-        else load(
-            model,
-            download=download,
-            progress=lambda done, total: watch.progress("download", done, total, str(model)),
-        )
-    )
-    classifier = classifier.to(where)
+    classifier = loaded(model, download=download, watch=watch).to(where)
     name = "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
-    run = None if isinstance(model, Classifier) else _run(Path(model))
+    run = own_run(model)
     samples, told = _samples(run, data)
     with machine.threads(threads), interruptible() as request:
         spec = classifier.pixels
         blank = torch.full((1, spec.channels, *spec.size), 0.5, device=where)
         handed = handed_on(classifier, blank)
         looked = _layer(handed, layer, unit)
-        loaded = decode(samples, spec, told, workers=workers, watch=watch)
+        decoded = decode(samples, spec, told, workers=workers, watch=watch)
         kept_in = (run.path if run else home()) / "patches"
         state = top_patches(
-            classifier, loaded.images, handed, kept_in, device=where, watch=watch, request=request
+            classifier, decoded.images, handed, kept_in, device=where, watch=watch, request=request
         )
         chosen = list(range(looked.shape[1])) if unit is None else [unit]
-        units = Units(classifier, looked, state[layer], loaded, samples, rule)
+        units = Units(classifier, looked, state[layer], decoded, samples, rule)
         found = [each for some in units.made(chosen, request, watch) for each in some]
     facts = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -115,7 +106,7 @@ def atlas(
         "model": name,
         "layer": layer,
         "of": looked.shape[1],
-        "pictures": len(loaded.images),
+        "pictures": len(decoded.images),
         "data": told,
         "rule": WORDS[rule],
         "field": list(units.field),
@@ -126,10 +117,6 @@ def atlas(
     files[FACTS] = (text + "\n").encode()
     atomic.write_folder(folder, files)
     return Atlas(folder / PAGE, tuple(found), len(found) < len(chosen))
-
-
-def _run(path: Path) -> Run | None:
-    return Run.find(path) if (path / "recipe.toml").is_file() else None
 
 
 def _samples(run: Run | None, data: str | os.PathLike[str] | None) -> tuple[Samples, str]:

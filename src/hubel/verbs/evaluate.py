@@ -24,7 +24,7 @@ from hubel.training.comparison import beside, thirds
 from hubel.training.recipe import from_run
 from hubel.verbs import machine
 from hubel.verbs.baselines import beside_baselines
-from hubel.verbs.load import load
+from hubel.verbs.load import load, own_run
 from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.report import write_report
 from hubel.verbs.resume import check_data
@@ -73,7 +73,7 @@ def evaluate(
         raise Mistake(f"--split is {', '.join(SPLITS)}; not {split!r}.")
     where = machine.device(device)
     classifier = model if isinstance(model, Classifier) else load(model)
-    own = None if isinstance(model, Classifier) else _own_run(Path(model))
+    own = own_run(model)
     splits, samples, name = _samples(own, data, split)
     job = _Job(where, batch_size, workers, watch)
     with machine.threads(threads):
@@ -173,7 +173,7 @@ def _against(
         theirs, name = other, "the other model"
     else:
         theirs, name = load(other), Path(other).name
-        learned = _own_run(Path(other))
+        learned = own_run(other)
         if learned is not None:
             _flattered(job, learned, name, samples)
     _, logits, labels = _answered(job, theirs, samples, "against")
@@ -192,11 +192,6 @@ def _flattered(job: _Job, run: Run, name: str, samples: Samples) -> None:
             f"{name} learned from {both:,} of these {len(samples):,} pictures: the figures flatter "
             "it."
         )
-
-
-def _own_run(path: Path) -> Run | None:
-    """The run that a model path names, if it is one."""
-    return Run.find(path) if (path / "recipe.toml").is_file() else None
 
 
 def _samples(

@@ -7,6 +7,8 @@ from hubel.fetch import Progress
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import FACTS, Classifier
 from hubel.networks import catalogue, weights
+from hubel.run import Run
+from hubel.verbs.watch import Watch
 
 
 def load(
@@ -47,6 +49,27 @@ def load(
     if path.exists():
         raise Mistake(f"{name} is no run and no model folder: it holds no {FACTS}.")
     raise unknown("model or run folder", name, weights.PUBLISHED)
+
+
+def loaded(
+    model: str | os.PathLike[str] | Classifier, *, download: bool, watch: Watch
+) -> Classifier:
+    """A classifier as it is, or that of a name or folder; what is fetched is told to the watch."""
+    if isinstance(model, Classifier):
+        return model
+    name = os.fspath(model)
+    return load(
+        name,
+        download=download,
+        progress=lambda done, total: watch.progress("download", done, total, name),
+    )
+
+
+def own_run(model: str | os.PathLike[str] | Classifier) -> Run | None:
+    """The run that a model's path names, if it is one."""
+    if isinstance(model, Classifier) or not (Path(model) / "recipe.toml").is_file():
+        return None
+    return Run.find(Path(model))
 
 
 def model_folder(path: Path) -> Path | None:

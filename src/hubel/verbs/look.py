@@ -22,7 +22,7 @@ from hubel.report.filters import filters
 from hubel.report.look import Look, look_page
 from hubel.understanding.saliency import last_maps
 from hubel.verbs import machine
-from hubel.verbs.load import load
+from hubel.verbs.load import loaded
 from hubel.verbs.looking import Choice, looked
 from hubel.verbs.place import place
 from hubel.verbs.predict import named
@@ -74,7 +74,7 @@ def look(
     watch = watch or Watch()
     folder = place(Path(out), FACTS, "look")
     where = machine.device(device)
-    classifier = model if isinstance(model, Classifier) else _loaded(model, download, watch)
+    classifier = loaded(model, download=download, watch=watch)
     name = "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
     classifier = classifier.to(where)
     label = _label(classifier, target)
@@ -110,15 +110,6 @@ def look(
     chose = "" if asked else ", the last that hands on maps"
     _write(folder, looks, drawings, facts | {"chose": chose})
     return Looked(folder / PAGE, tuple(looks), tuple(unreadable))
-
-
-def _loaded(model: str | os.PathLike[str], download: bool, watch: Watch) -> Classifier:
-    name = os.fspath(model)
-    return load(
-        name,
-        download=download,
-        progress=lambda done, total: watch.progress("download", done, total, name),
-    )
 
 
 def _label(classifier: Classifier, target: str | int | None) -> int | None:

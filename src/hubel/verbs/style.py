@@ -24,7 +24,7 @@ from hubel.understanding.style_layers import chosen
 from hubel.understanding.style_starts import STARTS
 from hubel.verbs import machine, style_state
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.load import load
+from hubel.verbs.load import loaded
 from hubel.verbs.place import place
 from hubel.verbs.style_state import Kept, Painting
 from hubel.verbs.styling import FACTS, GRID, STATE, Painted, Work
@@ -99,7 +99,7 @@ def style(
     _check(start, size, steps)
     folder = place(Path(out), FACTS, "style transfer")
     where = machine.device(device)
-    classifier = _loaded(network, download, watch).to(where)
+    classifier = loaded(network, download=download, watch=watch).to(where)
     named = {
         "content": _name(content, "content"),
         "style": _name(style, "style"),
@@ -150,19 +150,6 @@ def _weights(weights: Sequence[float]) -> list[float]:
     if times > 1:
         raise Mistake(f"Style weights must differ; found {times} times: {name}.")
     return [float(weight) for weight in weights]
-
-
-def _loaded(
-    network: str | os.PathLike[str] | Classifier, download: bool, watch: Watch
-) -> Classifier:
-    if isinstance(network, Classifier):
-        return network
-    name = os.fspath(network)
-    return load(
-        name,
-        download=download,
-        progress=lambda done, total: watch.progress("download", done, total, name),
-    )
 
 
 def _name(given: object, otherwise: str) -> str:
