@@ -213,8 +213,13 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     )
 
 
-def arguments(question: str, *, own: bool = False) -> argparse.Namespace:
-    """The options that every benchmark has; own: also one that leaves the peers out."""
+def arguments(
+    question: str, *, own: bool = False, networks: Sequence[str] = ()
+) -> argparse.Namespace:
+    """The options that every benchmark has; own: also one that leaves the peers out.
+
+    networks: those that `--networks` chooses from, by default all, with --short the first.
+    """
     parser = argparse.ArgumentParser(description=question)
     parser.add_argument("--short", action="store_true", help="fewer rounds, no long schedules")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -222,7 +227,12 @@ def arguments(question: str, *, own: bool = False) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="cpu or cuda, where the question has both")
     if own:
         parser.add_argument("--own", action="store_true", help="hubel and the bare loop alone")
-    return parser.parse_args()
+    if networks:
+        parser.add_argument("--networks", nargs="+", choices=networks)
+    told = parser.parse_args()
+    if networks and told.networks is None:
+        told.networks = networks[:1] if told.short else networks
+    return told
 
 
 def main(benchmark: Any) -> None:

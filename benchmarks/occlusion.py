@@ -26,10 +26,10 @@ STRIDES = (32, 16, 8, 4)
 
 
 def main() -> None:
-    told = measure.arguments(__doc__.splitlines()[0])
+    told = measure.arguments(__doc__.splitlines()[0], networks=NETWORKS)
     rows = []
     for threads, _ in measure.each_thread_count((1,)):
-        for network in NETWORKS[:1] if told.short else NETWORKS:
+        for network in told.networks:
             rows += compared(network, threads, told.rounds or 1)
         strides = by_stride("efficientnet-lite0", threads)
         draw(strides)

@@ -22,12 +22,13 @@ COLUMNS = (
 
 
 def main() -> None:
-    told = measure.arguments(__doc__.splitlines()[0])
+    told = measure.arguments(__doc__.splitlines()[0], networks=tuple(BATCHES))
     rows = []
     for threads, _ in measure.each_thread_count((1,)):
-        for network in NETWORKS[:1] if told.short else NETWORKS:
-            images = SHORT if told.short else IMAGES
-            rows += compared(network, images, threads, told.rounds or 1)
+        images = SHORT if told.short else IMAGES
+        for network in NETWORKS:
+            if network["network"] in told.networks:
+                rows += compared(network, images, threads, told.rounds or 1)
     measure.record("patches", rows)
     print(measure.table(rows, COLUMNS))
 
