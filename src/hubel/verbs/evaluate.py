@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,29 +10,25 @@ from numpy.typing import NDArray
 
 from hubel.data.decoding import Loaded
 from hubel.data.headers import headers
-from hubel.data.samples import Files, Samples, Splits
-from hubel.data.sources import has_test, open_splits, open_whole
+from hubel.data.samples import Files, Samples
 from hubel.inference.answers import Answers
-from hubel.mistakes import Failure, Mistake
+from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.results import Beside, Evaluation, Group
-from hubel.run import Run
 from hubel.training import evaluate as figures
 from hubel.training.calibration import calibration
 from hubel.training.comparison import beside, thirds
 from hubel.training.recipe import from_run
 from hubel.verbs import machine
 from hubel.verbs.baselines import beside_baselines
+from hubel.verbs.labelled import Split, flattered, numbered, samples_of
 from hubel.verbs.load import load, own_run
-from hubel.verbs.prepare import decode, open_data
+from hubel.verbs.prepare import decode
 from hubel.verbs.report import write_report
-from hubel.verbs.resume import check_data
 from hubel.verbs.tested import keep
 from hubel.verbs.watch import Watch
 
-Split = Literal["train", "validation", "test", "all"]
 CHUNK = 1024  # pictures worked on at a time
-SPLITS: tuple[Split, ...] = ("train", "validation", "test", "all")
 
 
 def evaluate(
@@ -69,12 +64,10 @@ def evaluate(
     (359, True)
     """
     watch = watch or Watch()
-    if split is not None and split not in SPLITS:
-        raise Mistake(f"--split is {', '.join(SPLITS)}; not {split!r}.")
     where = machine.device(device)
     classifier = model if isinstance(model, Classifier) else load(model)
     own = own_run(model)
-    splits, samples, name = _samples(own, data, split)
+    splits, samples, name = samples_of(own, data, split)
     job = _Job(where, batch_size, workers, watch)
     with machine.threads(threads):
         loaded, logits, labels = _answered(job, classifier, samples, name)
@@ -97,7 +90,7 @@ def evaluate(
             )  # fmt: skip
             found = replace(found, besides=tuple(besides))
         if own is not None and data is not None:
-            _flattered(job, own, own.path.name, samples)
+            flattered(own, own.path.name, samples, watch)
     if own is not None and on_own_test:
         try:
             keep(own, found)
@@ -119,7 +112,7 @@ def _answered(
     job: _Job, classifier: Classifier, samples: Samples, name: str
 ) -> tuple[Loaded, torch.Tensor, torch.Tensor]:
     """(the pictures, the logits, the labels as the classifier numbers them)."""
-    ours = _indices(samples.classes, classifier.classes)
+    ours = numbered(samples.classes, classifier.classes)
     answers = Answers(
         classifier.to(job.device),
         expected=len(samples),
@@ -175,58 +168,9 @@ def _against(
         theirs, name = load(other), Path(other).name
         learned = own_run(other)
         if learned is not None:
-            _flattered(job, learned, name, samples)
+            flattered(learned, name, samples, job.watch)
     _, logits, labels = _answered(job, theirs, samples, "against")
     answers = (logits.argmax(1) == labels).numpy()
     if len(answers) != len(right):
         raise Failure("The two models could not read the same pictures: nothing to compare.")
     return beside(name, answers, right)
-
-
-def _flattered(job: _Job, run: Run, name: str, samples: Samples) -> None:
-    """Tell of the pictures that the run learned from: on them its figure is no measure."""
-    learned = {row["digest"] for row in run.read_table("splits.csv") if row["split"] == "train"}
-    both = sum(samples.digest(i) in learned for i in range(len(samples)))
-    if both:
-        job.watch.notice(
-            f"{name} learned from {both:,} of these {len(samples):,} pictures: the figures flatter "
-            "it."
-        )
-
-
-def _samples(
-    own: Run | None, data: str | os.PathLike[str] | None, split: Split | None
-) -> tuple[Splits | None, Samples, str]:
-    """All splits if there are any, the pictures to measure on, and what to call those."""
-    if data is None:
-        if own is None:
-            raise Mistake("This model does not say what it was trained on: name the DATA.")
-        splits = open_data(from_run(own.path), before=own.read_table("splits.csv"))
-        # a split drawn again from other pictures could hold some that were learned from
-        check_data(own, splits, "To measure on new pictures, name their folder as DATA.")
-        if split == "all":
-            raise Mistake(
-                "A run is not measured on all of its own data, which it learned from: "
-                "--split test, validation or train."
-            )
-    elif split == "all" or (split is None and not has_test(os.fspath(data))):
-        return None, open_whole(os.fspath(data)), "all"
-    else:
-        splits = open_splits(os.fspath(data))
-    name = split or "test"
-    samples: Samples = getattr(splits, name)
-    if len(samples) == 0:
-        raise Failure(f"The {name} split is empty: name another --split.")
-    return splits, samples, name
-
-
-def _indices(theirs: tuple[str, ...], ours: tuple[str, ...]) -> torch.Tensor:
-    """For each class of the data the index of the model's class of that name."""
-    strange = [name for name in theirs if name not in ours]
-    if strange:
-        more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
-        raise Mistake(
-            f"The data have classes that the model does not know: {', '.join(strange[:5])}{more}. "
-            f"It knows {len(ours)}: {', '.join(ours[:10])}{', …' if len(ours) > 10 else ''}."
-        )
-    return torch.tensor([ours.index(name) for name in theirs])
