@@ -50,8 +50,10 @@ def rectifying(network: nn.Module, rule: str) -> Iterator[list[str]]:
 
     The list that it gives names what may be a ReLU in disguise and keeps its own gradient: `where`.
     The response normalisation of local neighbours (AlexNet's) is taken as a division by what it
-    divided by, as a switch, unless the rule is the gradient: the papers undo no such layer. Raises
-    Mistake for an unknown rule, and for TorchScript, into which nobody can see.
+    divided by, as a switch, unless the rule is the gradient: the papers undo no such layer. Under
+    the guided rule a cap (ReLU6's) is passed as if it were not there: the papers have none, and the
+    strongest activations lie at it and would answer to nothing. Raises Mistake for an unknown rule,
+    and for TorchScript, into which nobody can see.
     """
     if rule not in RULES:
         raise unknown("rule for ReLUs", rule, RULES)
@@ -97,6 +99,7 @@ class _Rectifying(TorchFunctionMode):
             inner = x.detach().requires_grad_()
             value = func(inner.clone(), *rest, **options)
         (slope,) = torch.autograd.grad(value.sum(), inner)
+        slope = slope.masked_fill((slope == 0) & (value > 0), 1.0)  # at a cap
         ruled: Tensor = _Ruled.apply(  # type: ignore[no-untyped-call]  # torch's
             x, value.detach, lambda above: self.rule(above, slope)
         )
