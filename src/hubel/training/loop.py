@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,18 @@ from hubel.training.schedule import Progress
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (logits, labels) → scalar
 Mode = Callable[[nn.Module, int], None]  # puts the model in order for a step of that epoch, from 0
+
+
+class Judged(NamedTuple):
+    """What a step found: logits (N, K), their mean loss, and the scalar that is to be minimised."""
+
+    logits: Tensor
+    loss: Tensor
+    objective: Tensor
+
+
+# (model, pixels, labels, loss, number of the step in the run, from 0) → what it is judged by
+Objective = Callable[[nn.Module, Tensor, Tensor, LossFunction, int], Judged]
 
 
 class Batches(Protocol):
@@ -73,6 +85,19 @@ def training_mode(model: nn.Module, _epoch: int) -> None:
     model.train()
 
 
+def as_given(
+    model: nn.Module, pixels: Tensor, labels: Tensor, loss: LossFunction, _step: int = 0
+) -> Judged:
+    """The usual `Objective`: the loss of the pictures as they are, with that of auxiliary heads."""
+    output = model(pixels)
+    if not isinstance(output, Heads):
+        value = _exact(loss, output, labels)
+        return Judged(output, value, value)
+    value = _exact(loss, output.logits, labels)
+    beside = torch.stack([_exact(loss, logits, labels) for logits in output.auxiliary]).sum()
+    return Judged(output.logits, value, value + output.weight * beside)
+
+
 def fit(
     model: nn.Module,
     batches: Batches,
@@ -89,6 +114,7 @@ def fit(
     patience: int | None = None,
     autocast: torch.dtype | None = None,
     mode: Mode = training_mode,
+    objective: Objective = as_given,
     slack: float = 0.0,
 ) -> Iterator[Step | Epoch]:
     """Train in place, going on from `state`; see the module's text for who does what.
@@ -97,9 +123,10 @@ def fit(
     (N, K) where pictures are mixed. loss: any callable (logits, labels) → scalar; penalty: added to
     it (L1, L2). schedule: progress → multiplier of the optimiser's rates. validate: called after
     every epoch, its figures ("accuracy", "loss") are recorded as "validation_…" and choose the best
-    weights; without it the last weights are best.
+    weights, by "robust" where there is one; without it the last weights are best.
     patience: stop early after so many epochs without a better one. autocast: torch.bfloat16 for
     mixed precision. mode: called before every step; may freeze what is not to be trained.
+    objective: what a step minimises, where that is not the loss of its pictures as they are.
     slack: a later epoch is kept even if its validation accuracy is so much below the best.
     Raises FloatingPointError at a loss that is not finite, naming epoch and step; on the CPU the
     model then still has the weights that gave that loss. Elsewhere the losses are looked at every
@@ -124,39 +151,28 @@ def fit(
                 _reseeded(draws.integer(seed, "dropout", number), device),
                 torch.autocast(device.type, autocast, enabled=autocast is not None),
             ):
-                output = model(pixels)
-            logits, value, objective = _judged(output, labels, loss)
-            objective = objective if penalty is None else objective + penalty(model)
-            unchecked.append(objective.detach())
+                logits, value, aim = objective(model, pixels, labels, loss, number)
+            aim = aim if penalty is None else aim + penalty(model)
+            unchecked.append(aim.detach())
             if len(unchecked) == check_every or state.step + 1 == len(batches):
                 _check_finite(unchecked, state.epoch + 1, state.step + 1)
                 unchecked.clear()
             optimiser.zero_grad()
-            objective.backward()  # type: ignore[no-untyped-call]
+            aim.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             state.step += 1
             state.sums += _tally(value, logits, labels).to(state.sums.dtype)
             state.seconds = spent + time.perf_counter() - began
-            yield Step(state.epoch + 1, number + 1, objective.detach())
+            yield Step(state.epoch + 1, number + 1, aim.detach())
             began, spent = time.perf_counter(), state.seconds
         yield _finish_epoch(model, optimiser, state, validate, began, slack)
 
 
-def _judged(
-    output: Tensor | Heads, labels: Tensor, loss: LossFunction
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(logits, their loss, what is to be minimised): with auxiliary heads, theirs beside it."""
-    if not isinstance(output, Heads):
-        value = loss(_wide(output), labels)
-        return output, value, value
-    value = loss(_wide(output.logits), labels)
-    beside = torch.stack([loss(_wide(logits), labels) for logits in output.auxiliary]).sum()
-    return output.logits, value, value + output.weight * beside
-
-
-def _wide(logits: Tensor) -> Tensor:
-    """Mixed precision's logits as float32; others as they are."""
-    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+def _exact(loss: LossFunction, logits: Tensor, labels: Tensor) -> Tensor:
+    """The loss in float32 at least, also of mixed precision's logits."""
+    wide = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+    with torch.autocast(logits.device.type, enabled=False):
+        return loss(wide, labels)
 
 
 def out_of_patience(state: TrainingState, patience: int | None) -> bool:
@@ -201,11 +217,13 @@ def finished(
 def _merit(figures: Mapping[str, float]) -> float:
     """Validation accuracy; without one, every epoch is as good as the one before it.
 
+    Where it was measured under attack, that accuracy: an adversarial training may lose all of its
+    robustness within an epoch, and answers the pictures as they are all the better for it.
     Among equals the later epoch is kept: where a small validation split is answered without a
     mistake, more of the schedule has still been worth having. The validation loss would not tell:
     under label smoothing it rises while the network gets better.
     """
-    return figures.get("validation_accuracy", 0.0)
+    return figures.get("validation_robust", figures.get("validation_accuracy", 0.0))
 
 
 def _tally(value: Tensor, logits: Tensor, labels: Tensor) -> Tensor:

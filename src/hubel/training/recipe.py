@@ -85,6 +85,12 @@ class Recipe(BaseModel):
     l1: float = Field(0.0, ge=0)  # strength λ of Σ|W|, added to the loss
     l2: float = Field(0.0, ge=0)  # strength λ of ΣW², added to the loss
 
+    # who attacks the pictures that are learned from (`hubel.breaking.adversarial_training`)
+    adversary: Literal["none", "fast", "pgd", "trades"] = "none"
+    epsilon: float = Field(8 / 255, gt=0, allow_inf_nan=False)  # of an adversary, in L∞; 1 is white
+    adversary_steps: int = Field(10, gt=0)  # of pgd and trades
+    trades_beta: float = Field(6.0, ge=0, allow_inf_nan=False)  # agreement's weight in trades
+
     flip: bool | None = None  # mirror half of the pictures; None: where the data's labels allow
     crop: int = Field(0, ge=0, le=1024)  # pixels of random crop after padding by as many
     margin: int = Field(0, ge=0, le=1024)  # pictures are so much larger, and cut at random
@@ -104,6 +110,7 @@ class Recipe(BaseModel):
     trivial: float = Field(0.0, ge=0, le=1)  # probability of TrivialAugment's one change
     blur: float = Field(0.0, ge=0)  # pixels of the largest deviation; half of the pictures
     erase: float = Field(0.0, ge=0, le=1)  # probability
+    stylised: float = Field(0.0, ge=0, le=1)  # probability of a photograph's surface on the shape
     mixup: float = Field(0.0, ge=0)  # α of two pictures mixed: 0.2 mildly, 1 evenly
     cutmix: float = Field(0.0, ge=0)  # α of a box from another picture: 1
 
@@ -120,6 +127,16 @@ class Recipe(BaseModel):
         if isinstance(size, int) and size < 1:
             raise ValueError("must be at least 1, or 'all'")
         return size
+
+    @field_validator("epsilon")
+    @classmethod
+    def _in_pixels(cls, epsilon: float) -> float:
+        if epsilon > 1:
+            raise ValueError(
+                "is in units of pixels from 0 to 1"
+                + (f"; of 255 levels that is {epsilon / 255:.4g}" if epsilon <= 255 else "")
+            )
+        return epsilon
 
     @field_validator(*TABLES)
     @classmethod
@@ -155,6 +172,11 @@ class Recipe(BaseModel):
             raise ValueError(
                 "Smoothing, class weights and mixed pictures are for the loss cross-entropy, not "
                 f"for {self.loss}"
+            )
+        if self.adversary != "none" and (self.mixup or self.cutmix or self.loss != "cross-entropy"):
+            raise ValueError(
+                "An adversary is for the loss cross-entropy and for pictures of one class: set "
+                "adversary=none, or mixup=0 and cutmix=0"
             )
         if self.margin and (self.start is not None or self.resize != "crop"):
             raise ValueError(

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from hubel import atomic
 from hubel.data.augment.colour import principal
-from hubel.data.augment.compose import EFFECTS, augmentation
+from hubel.data.augment.compose import EFFECTS, Augmentation, augmentation
 from hubel.data.augment.mixing import mixing
 from hubel.data.samples import Samples
 from hubel.data.sources import open_undivided
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, Unreadable, fit
 from hubel.report.sheet import contact_sheet
+from hubel.verbs.stylised import stylised
 
 SIDE = 128  # pixels of a picture on the sheet, at most
 VARIANTS = 6  # draws of each change
@@ -47,13 +48,11 @@ def augment_sheet(
         strength = effect.shown
         if "pixels" in effect.unit:
             strength *= min(pictures.shape[2:]) / USUAL_SIDE
-        change = augmentation({name: strength}, axes=axes)
-        picture = pictures[row % len(pictures)]
-        again = picture.expand(VARIANTS, -1, -1, -1)
-        drawn = change(again, np.arange(VARIANTS), seed, row) if change else again
-        shown += _uint8(torch.cat((picture[None], drawn)))
+        shown += _row(pictures, row, augmentation({name: strength}, axes=axes), seed)
         headings.append(f"{name}: {effect.what}")
-    for row, (name, (what, mix)) in enumerate(MIXED.items(), len(EFFECTS)):
+    shown += _row(pictures, len(headings), stylised(1.0), seed)
+    headings.append("stylised: the shape, with the surface of a photograph")
+    for row, (name, (what, mix)) in enumerate(MIXED.items(), len(headings)):
         # a picture in turn with each of those that follow: mixing takes the neighbour's share
         place = torch.tensor([[row + k, row] for k in range(1, VARIANTS + 1)]).flatten()
         pairs = pictures[place % len(pictures)]
@@ -64,6 +63,14 @@ def augment_sheet(
     folder = Path(out) if out is not None else Path(f"{Path(data).resolve().name}-inspection")
     sheet = contact_sheet(shown, columns=VARIANTS + 1, headings=headings)
     return atomic.write(folder.absolute() / "augmentation.png", sheet)
+
+
+def _row(pictures: Tensor, row: int, change: Augmentation | None, seed: int) -> list[Pixels]:
+    """A picture as it is, and some draws of the change."""
+    picture = pictures[row % len(pictures)]
+    again = picture.expand(VARIANTS, -1, -1, -1)
+    drawn = change(again, np.arange(VARIANTS), seed, row) if change else again
+    return _uint8(torch.cat((picture[None], drawn)))
 
 
 def _some(samples: Samples) -> Tensor:

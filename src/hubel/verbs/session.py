@@ -23,8 +23,10 @@ from hubel.training.optimisers import Optimiser
 from hubel.training.recipe import Recipe
 from hubel.transfer import finetune
 from hubel.verbs import machine
+from hubel.verbs.adversary import objective_of, robust
 from hubel.verbs.head import fit_head
 from hubel.verbs.prepare import Prepared
+from hubel.verbs.stylised import stylised
 from hubel.verbs.watch import Watch
 
 BEST = ("best", "best-previous")
@@ -120,10 +122,14 @@ def batches_of(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batch
         torch.from_numpy(prepared.train.labels),
         batch_size=len(images) if recipe.batch_size == "all" else recipe.batch_size,
         seed=recipe.drawn_from,
-        augment=augmentation(
-            {name: float(getattr(recipe, name) or 0) for name in EFFECTS} | {"flip": prepared.flip},
-            axes=principal(prepared.train.images) if recipe.lighting else None,
-            margin=recipe.margin,
+        augment=stylised(
+            recipe.stylised,
+            then=augmentation(
+                {name: float(getattr(recipe, name) or 0) for name in EFFECTS}
+                | {"flip": prepared.flip},
+                axes=principal(prepared.train.images) if recipe.lighting else None,
+                margin=recipe.margin,
+            ),
         ),
         mix=mixing(
             mixup=recipe.mixup, cutmix=recipe.cutmix, classes=len(prepared.splits.train.classes)
@@ -159,6 +165,7 @@ def events(session: Session) -> Iterator[Step | Epoch]:
         patience=recipe.patience,
         autocast=machine.autocast(recipe.precision, session.device),
         mode=_Thawing(recipe) if recipe.start else training_mode,
+        objective=objective_of(recipe),
         slack=finetune.slack(len(session.prepared.validation.labels)) if recipe.start else 0.0,
     )
 
@@ -200,6 +207,7 @@ def head_epoch(session: Session) -> Epoch:
     figures = {"epoch": 1.0, "rate": 0.0}
     for name, prefix in (("train", ""), ("validation", "validation_")):
         figures |= {f"{prefix}loss": found[name].loss, f"{prefix}accuracy": found[name].accuracy}
+    figures |= {f"validation_{name}": figure for name, figure in _robust(session).items()}
     state.seconds += time.perf_counter() - began
     return finished(state, classifier, figures)
 
@@ -234,7 +242,18 @@ def measured(session: Session, logits: Tensor) -> Evaluation:
 
 def _validate(session: Session) -> dict[str, float]:
     found = measured(session, answers(session))
-    return {"accuracy": found.accuracy, "loss": found.loss}
+    return {"accuracy": found.accuracy, "loss": found.loss} | _robust(session)
+
+
+def _robust(session: Session) -> dict[str, float]:
+    return robust(
+        session.recipe,
+        session.prepared,
+        session.classifier,
+        session.state.history,
+        session.device,
+        session.watch,
+    )
 
 
 def save(session: Session, *, best: bool = False) -> None:
