@@ -9,8 +9,8 @@ import hubel
 
 SURFACE = [
     *("Blueprint", "Classifier", "Failure", "Mistake", "Model", "PixelSpec", "Recipe"),
-    *("__version__", "atlas", "calibrate", "evaluate", "inspect", "load", "look", "predict"),
-    *("restart", "run_lab", "style", "summary", "train"),
+    *("__version__", "atlas", "attack", "calibrate", "corrupt", "evaluate", "fool", "inspect"),
+    *("load", "look", "predict", "restart", "run_lab", "shape_bias", "style", "summary", "train"),
 ]
 
 

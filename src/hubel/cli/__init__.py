@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from hubel import entrance
-from hubel.cli import data, doctor, evaluate, lab, look, networks, predict, style, train
+from hubel.cli import break_, data, doctor, evaluate, lab, look, networks, predict, style, train
 from hubel.mistakes import Failure, Mistake
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("look")(look.look)
 app.command("style")(style.style)
+app.command("break")(break_.break_)
 app.add_typer(data.app, name="data")
 app.command("networks")(networks.networks)
 app.add_typer(lab.app, name="lab")

@@ -106,15 +106,29 @@ def samples_of(
 
 
 def numbered(theirs: tuple[str, ...], ours: tuple[str, ...]) -> torch.Tensor:
-    """For each class of the data the index of the model's class of that name."""
-    strange = [name for name in theirs if name not in ours]
+    """For each class of the data the index of the model's class of that name.
+
+    A folder may be called as `class_folder` has it. Raises Mistake for classes that are not known.
+    """
+    known = {class_folder(name): i for i, name in enumerate(ours)}
+    known |= {name: i for i, name in enumerate(ours)}
+    strange = [name for name in theirs if name not in known]
     if strange:
         more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
         raise Mistake(
             f"The data have classes that the model does not know: {', '.join(strange[:5])}{more}. "
             f"It knows {len(ours)}: {', '.join(ours[:10])}{', …' if len(ours) > 10 else ''}."
         )
-    return torch.tensor([ours.index(name) for name in theirs])
+    return torch.tensor([known[name] for name in theirs])
+
+
+def class_folder(name: str) -> str:
+    """What a class's folder is called: its name, but for what no folder's can hold.
+
+    >>> class_folder("T-shirt/top")
+    'T-shirt_top'
+    """
+    return name.replace("/", "_").replace("\0", "_")
 
 
 def flattered(run: Run, name: str, samples: Samples, watch: Watch) -> None:

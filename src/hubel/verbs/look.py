@@ -77,7 +77,7 @@ def look(
     classifier = loaded(model, download=download, watch=watch)
     name = "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
     classifier = classifier.to(where)
-    label = _label(classifier, target)
+    label = label_of(classifier, target)
     pictures = list(named(images))
     read: list[tuple[str, Tensor]] = []
     unreadable: list[tuple[str, str]] = []
@@ -112,7 +112,7 @@ def look(
     return Looked(folder / PAGE, tuple(looks), tuple(unreadable))
 
 
-def _label(classifier: Classifier, target: str | int | None) -> int | None:
+def label_of(classifier: Classifier, target: str | int | None) -> int | None:
     """A class's number, from its name or its number."""
     if target is None:
         return None

@@ -1,0 +1,269 @@
+"""How many pictures a network still gets right when each may be changed by up to ε.
+
+Carlini et al. 2019 ("On evaluating adversarial robustness") for what is counted and how. Attacks
+are rows of `ATTACKS`; success is counted on pictures that were right to begin with, the others need
+no attack.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hubel.breaking.carlini_wagner import carlini_wagner
+from hubel.breaking.eight_bit import rounded, saved
+from hubel.breaking.gradient import check, fooled, pgd
+from hubel.breaking.minimal import Minimal, deepfool
+from hubel.breaking.norms import L2, LINF, Norm
+from hubel.breaking.search import search
+from hubel.breaking.szegedy import box_lbfgs
+from hubel.model import evaluating
+
+BATCH = 250  # pictures at a time
+STEPS = 40  # of PGD
+QUERIES = 1000  # of the search, a picture
+
+
+class Budget(NamedTuple):
+    """What an attack may spend, and what it is after.
+
+    steps and restarts: of PGD alone. targets: whether labels are those to be reached. seed: of what
+    is drawn. drop: whether a picture is left alone once it fools.
+    """
+
+    steps: int = STEPS
+    restarts: int = 1
+    targeted: bool = False
+    seed: int = 0
+    drop: bool = True
+
+
+# Within a ball: (network, pixels, labels, ε, numbers of the pictures, budget) → pictures.
+Within = Callable[[nn.Module, Tensor, Tensor, float, Sequence[int], Budget], Tensor]
+# As near as can be: (network, pixels, labels, whether these are targets) → pictures.
+Nearest = Callable[[nn.Module, Tensor, Tensor, bool], Tensor]
+
+
+class Attack(NamedTuple):
+    """One attack: the norm that its changes are measured in, and one of two ways to go about it.
+
+    within: looks for a picture that fools in a ball; nearest: for the nearest that does, and so
+    answers for every ε at once. nested: what fools within some ε is not attacked again within a
+    larger one. aims: whether it can be given targets. what: in words.
+    """
+
+    norm: Norm
+    what: str
+    within: Within | None = None
+    nearest: Nearest | None = None
+    nested: bool = True
+    aims: bool = True
+
+
+def _pgd(norm: Norm) -> Within:
+    """By cross-entropy, and of what resists again by the margin.
+
+    Where there are more than two classes, cross-entropy pulls towards all of the wrong ones at
+    once, and misses the nearest now and then (Croce & Hein 2020, section 4.1, pair losses for it).
+    """
+
+    def run(
+        network: nn.Module, pixels: Tensor, labels: Tensor, epsilon: float,
+        numbers: Sequence[int], budget: Budget,
+    ) -> Tensor:  # fmt: skip
+        found, left = pixels, torch.arange(len(pixels), device=pixels.device)
+        for loss in ("cross-entropy", "margin"):
+            made = pgd(
+                network, pixels[left], labels[left], epsilon=epsilon, norm=norm, loss=loss,
+                steps=budget.steps, targeted=budget.targeted, restarts=budget.restarts,
+                drop=budget.drop, seed=budget.seed if budget.restarts > 1 else None,
+                indices=[numbers[i] for i in left.tolist()],
+            )  # fmt: skip
+            found = found.index_copy(0, left, made)
+            resist = ~taken(network, made, labels[left], targeted=budget.targeted)
+            left = left[resist]
+            if not len(left):
+                break
+        return found
+
+    return run
+
+
+def _fgsm(
+    network: nn.Module, pixels: Tensor, labels: Tensor, epsilon: float,
+    _numbers: Sequence[int], budget: Budget,
+) -> Tensor:  # fmt: skip
+    return pgd(
+        network, pixels, labels, epsilon=epsilon, step=epsilon, steps=1, targeted=budget.targeted
+    )
+
+
+def _search(
+    network: nn.Module, pixels: Tensor, labels: Tensor, epsilon: float,
+    numbers: Sequence[int], budget: Budget,
+) -> Tensor:  # fmt: skip
+    return search(
+        network, pixels, labels, epsilon=epsilon, queries=QUERIES, seed=budget.seed, indices=numbers
+    )
+
+
+def _deepfool(network: nn.Module, pixels: Tensor, labels: Tensor, _targeted: bool) -> Tensor:
+    return deepfool(network, pixels, labels=labels).images
+
+
+def _smallest(attack: Callable[..., Minimal]) -> Nearest:
+    def run(network: nn.Module, pixels: Tensor, labels: Tensor, targeted: bool) -> Tensor:
+        if not targeted:
+            return attack(network, pixels, labels).images
+        with evaluating(network):
+            named = network(pixels).argmax(1)  # what is to be left
+        return attack(network, pixels, named, targets=labels).images
+
+    return run
+
+
+ATTACKS: dict[str, Attack] = {
+    "fgsm": Attack(LINF, "one step along the gradient's sign", within=_fgsm, nested=False),
+    "pgd": Attack(LINF, "many small steps along it", within=_pgd(LINF)),
+    "pgd-l2": Attack(L2, "many small steps along the gradient", within=_pgd(L2)),
+    "search": Attack(
+        LINF, "squares at random, without gradients", within=_search, aims=False
+    ),
+    "deepfool": Attack(
+        L2, "to the nearest boundary, as if it were flat", nearest=_deepfool, aims=False
+    ),
+    "lbfgs": Attack(
+        L2, "the smallest change, by box-constrained L-BFGS", nearest=_smallest(box_lbfgs)
+    ),
+    "cw": Attack(
+        L2, "the smallest change, by Adam behind a tanh", nearest=_smallest(carlini_wagner)
+    ),
+}  # fmt: skip
+
+
+class Fooled(NamedTuple):
+    """What an attack made within one ε of N pictures that were right.
+
+    images (N, C, H, W): of those that fool, pictures that do; of the others what was tried last.
+    fooled, reloaded, lasting (N,): whether it fools as float; as it comes out of a PNG file of 8
+    bits; and so when it was rounded with care (`lasting`). lasts (N, C, H, W): the latter.
+    """
+
+    epsilon: float
+    images: Tensor
+    fooled: Tensor
+    reloaded: Tensor
+    lasting: Tensor
+    lasts: Tensor
+
+
+def robustness(
+    network: nn.Module,
+    pixels: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    epsilons: Sequence[float],
+    *,
+    budget: Budget | None = None,
+    batch: int = BATCH,
+    on_batch: Callable[[], bool] = lambda: False,
+) -> Iterator[Fooled]:
+    """Attack pictures that the network gets right within every ε, from the smallest on.
+
+    pixels (N, C, H, W) and labels (N,): right, or if targeted to be taken for. on_batch: called
+    after each batch; where it says True, nothing more is yielded.
+    """
+    budget = budget or Budget()
+    nearest: Tensor | None = None
+    if attack.nearest is not None:
+        parts = []
+        for part in _parts(len(pixels), batch):
+            parts.append(attack.nearest(network, pixels[part], labels[part], budget.targeted))
+            if on_batch():
+                return
+        nearest = torch.cat(parts) if parts else pixels.clone()
+    images, done = pixels.clone(), torch.zeros(len(pixels), dtype=torch.bool, device=pixels.device)
+    for epsilon in sorted(epsilons):
+        check(pixels, labels, epsilon, attack.norm)
+        if nearest is not None:
+            near = attack.norm.size(nearest - pixels) <= epsilon
+            images = torch.where(near.view(-1, 1, 1, 1), nearest, pixels)
+        else:
+            left = (~done).nonzero()[:, 0]
+            for part in _parts(len(left), batch):
+                chosen = left[part]
+                images[chosen] = _within(attack)(
+                    network, pixels[chosen], labels[chosen], epsilon, chosen.tolist(), budget
+                )
+                if on_batch():
+                    return
+        found = taken(network, images, labels, targeted=budget.targeted, batch=batch)
+        done = done | found if attack.nested else done
+        through = taken(network, saved(images), labels, targeted=budget.targeted, batch=batch)
+        lasts = lasting(
+            network, images, pixels, labels, found, epsilon=epsilon, norm=attack.norm,
+            targeted=budget.targeted, batch=batch,
+        )  # fmt: skip
+        yield Fooled(
+            epsilon, images.clone(), found, found & through,
+            found & taken(network, lasts, labels, targeted=budget.targeted, batch=batch), lasts,
+        )  # fmt: skip
+
+
+def _within(attack: Attack) -> Within:
+    assert attack.within is not None  # noqa: S101 - a row has one of the two
+    return attack.within
+
+
+def taken(
+    network: nn.Module, images: Tensor, labels: Tensor, *, targeted: bool = False,
+    batch: int = BATCH,
+) -> Tensor:  # fmt: skip
+    """Of each picture whether it fools the network; bool (N,)."""
+    with evaluating(network):
+        parts = [
+            fooled(network(images[part]), labels[part], targeted=targeted)
+            for part in _parts(len(images), batch)
+        ]
+    return torch.cat(parts) if parts else labels.new_zeros(0, dtype=torch.bool)
+
+
+# How far a change goes beyond what would do, so that rounding does not undo it.
+FURTHER = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
+
+
+def lasting(
+    network: nn.Module,
+    images: Tensor,
+    originals: Tensor,
+    labels: Tensor,
+    which: Tensor,
+    *,
+    epsilon: float,
+    norm: Norm,
+    targeted: bool = False,
+    batch: int = BATCH,
+) -> Tensor:
+    """The pictures at levels of 8 bits, within ε, so that those of `which` still fool if they can.
+
+    Rounded to the nearest level first; the change of those that no longer fool is made larger, as
+    far as ε lets it, and rounded again.
+    """
+    found = rounded(images, originals, epsilon=epsilon, norm=norm)
+    lost = which & ~taken(network, found, labels, targeted=targeted, batch=batch)
+    for further in FURTHER[1:]:
+        if not bool(lost.any()):
+            break
+        at = originals[lost]
+        change = norm.project(further * (images[lost] - at), epsilon)
+        again = rounded((at + change).clamp(0, 1), at, epsilon=epsilon, norm=norm)
+        fools = taken(network, again, labels[lost], targeted=targeted, batch=batch)
+        places = lost.nonzero()[:, 0][fools]
+        found[places] = again[fools]
+        lost[places] = False
+    return found
+
+
+def _parts(n: int, batch: int) -> Iterator[slice]:
+    return (slice(start, start + batch) for start in range(0, n, batch))

@@ -1,0 +1,188 @@
+"""attack.html: how little in a picture has to change for a network to be wrong."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubel.findings import Drawing
+from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, shortened, style
+from hubel.report.html import render
+from hubel.report.lecture import picture_of
+from hubel.report.rows import Tile, picture_rows
+
+COLOURS = (ACCENT, INK, "#2f5d8a", "#4f8a4b", "#8a3f7a", "#b08900", MUTED)
+NORMS = {"linf": "L∞", "l2": "L2"}
+
+
+class Share(NamedTuple):
+    """So many of so many, and the 95 % interval of the share."""
+
+    part: int
+    of: int
+    interval: tuple[float, float]
+
+    @property
+    def share(self) -> float:
+        return self.part / self.of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One attack within one ε, in the norm, in units of [0, 1].
+
+    accuracy: pictures still right, of all. success: pictures that fool, of those that were right
+    and attacked; reloaded: that also do so out of a PNG file; lasting: that do when they were
+    rounded with care first. median: of what fools, the size of the change.
+    """
+
+    attack: str
+    norm: str
+    epsilon: float
+    accuracy: Share
+    success: Share
+    reloaded: Share
+    lasting: Share
+    median: float | None
+
+    @property
+    def within(self) -> str:
+        return written(self.epsilon, self.norm)
+
+    def as_json(self) -> dict[str, Any]:
+        shares = {
+            name: {"part": found.part, "of": found.of, "share": found.share,
+                   "interval": list(found.interval)}
+            for name in ("accuracy", "success", "reloaded", "lasting")
+            for found in [getattr(self, name)]
+        }  # fmt: skip
+        return vars(self) | shares
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One check on the attacks themselves."""
+
+    name: str
+    passed: bool
+    found: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture (H, W, C) in [0, 1] that fools; before and after: (class, probability)."""
+
+    original: NDArray[np.floating[Any]]
+    result: NDArray[np.floating[Any]]
+    before: tuple[str, float]
+    after: tuple[str, float]
+    size: float
+    norm: str
+
+
+@dataclass(frozen=True)
+class Attacks:
+    """All that is on the page.
+
+    clean: pictures right before any attack, of all. transfer: (names, shares (M, M), pictures),
+    rows fool columns.
+    """
+
+    clean: Share
+    rows: Sequence[Row]
+    attacks: Mapping[str, str]
+    drawings: Sequence[Drawing]
+    checks: Sequence[Tried] = ()
+    transfer: tuple[Sequence[str], Sequence[Sequence[float]], int] | None = None
+    lines: Sequence[str] = ()
+
+    @property
+    def headline(self) -> str:
+        """The strongest attack's first ε that takes half of what was right, in words."""
+        if not self.rows:
+            return "No attack was finished."
+        half = self.clean.part / 2
+        found = [row for row in self.rows if row.success.part >= half]
+        if not found:
+            last = min(self.rows, key=lambda row: row.accuracy.share)
+            return (
+                f"Of {self.clean.part} pictures that were right, {last.attack} fools "
+                f"{last.success.part} within {NORMS[last.norm]} {last.within}, and no attack more."
+            )
+        first = min(found, key=lambda row: (row.norm != "linf", row.epsilon, -row.success.part))
+        return (
+            f"{first.attack} turns {first.success.part} of {first.success.of} right answers into "
+            f"wrong ones, by changes of at most {first.within} ({NORMS[first.norm]}; pixels are "
+            "from 0 to 1)."
+        )
+
+    @property
+    def sound(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+
+def attack_page(found: Attacks, facts: Mapping[str, Any]) -> str:
+    """The whole page as HTML. facts: date, hubel, torch, model, data, pictures, seed."""
+    pictures = [picture_of(drawing) for drawing in found.drawings]
+    return render("attack.html", found=found, pictures=pictures, facts=facts, norms=NORMS)
+
+
+def written(epsilon: float, norm: str = "linf") -> str:
+    """ε in three digits; in L∞ as levels of 8 bits where it is so many of them.
+
+    >>> written(8 / 255), written(0.1), written(8 / 255, "l2")
+    ('8/255', '0.1', '0.0314')
+    """
+    levels = epsilon * 255
+    whole = round(levels)
+    if norm == "linf" and 1 <= whole <= 128 and abs(levels - whole) < 1e-3:
+        return f"{whole}/255"
+    return f"{epsilon:.3g}"
+
+
+def curves(rows: Sequence[Row], clean: Share) -> bytes:
+    """Accuracy under attack by ε, with its intervals, one panel a norm."""
+    norms = [norm for norm in NORMS if any(row.norm == norm for row in rows)]
+    names = list(dict.fromkeys(row.attack for row in rows))
+    with style():
+        figure, axes = panels(1, len(norms), width=330, height=240)
+        for axis, norm in zip(axes, norms, strict=True):
+            own = [row for row in rows if row.norm == norm]
+            marks = sorted({row.epsilon for row in own})
+            axis.axhline(100 * clean.share, color=MUTED, lw=0.8, ls="dotted")
+            for name in names:
+                line = sorted((row for row in own if row.attack == name), key=lambda r: r.epsilon)
+                if not line:
+                    continue
+                places = [marks.index(row.epsilon) + 1 for row in line]
+                shares = [100 * row.accuracy.share for row in line]
+                low, high = ([100 * row.accuracy.interval[side] for row in line] for side in (0, 1))
+                colour = COLOURS[names.index(name) % len(COLOURS)]
+                axis.plot([0, *places], [100 * clean.share, *shares], "o-", color=colour, ms=3.5,
+                          lw=1.3, label=name)  # fmt: skip
+                axis.fill_between(places, low, high, color=colour, alpha=0.13, lw=0)
+            axis.set_xticks(
+                range(len(marks) + 1), ["0", *(written(mark, norm) for mark in marks)], fontsize=8
+            )
+            axis.set_ylim(0, 102)
+            axis.set_xlabel(f"largest change, {NORMS[norm]}")
+            axis.legend(frameon=False, fontsize=8)
+        axes[0].set_ylabel("accuracy on all pictures, %")
+        return png(figure)
+
+
+def examples(found: Sequence[Example]) -> bytes:
+    """Original, difference × 10 about mid-grey, and result, one column a picture."""
+    rows: dict[str, list[Tile]] = {
+        "original": [each.original for each in found],
+        "difference × 10": [np.clip(0.5 + 10 * (e.result - e.original), 0, 1) for e in found],
+        "result": [each.result for each in found],
+    }
+    columns = [
+        f"{shortened(e.before[0], 16)} {e.before[1]:.0%}\n→ {shortened(e.after[0], 14)} "
+        f"{e.after[1]:.0%}\n{NORMS[e.norm]} {written(e.size, e.norm)}"
+        for e in found
+    ]
+    return picture_rows(rows, columns, side=88, margin=92)

@@ -1,0 +1,239 @@
+"""Attack a classifier: what it still gets right when each picture may be changed by up to ε."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import hubel
+from hubel import atomic
+from hubel.breaking.norms import L2, LINF
+from hubel.breaking.robustness import ATTACKS, STEPS, Budget
+from hubel.mistakes import Mistake, unknown
+from hubel.model import Classifier
+from hubel.pixels import PixelSpec
+from hubel.report.attack import NORMS, Attacks, attack_page
+from hubel.report.wording import interval, percent
+from hubel.verbs import machine
+from hubel.verbs.attack_subject import Subject, subject
+from hubel.verbs.attacking import Work
+from hubel.verbs.interrupt import interruptible
+from hubel.verbs.labelled import Split
+from hubel.verbs.load import loaded
+from hubel.verbs.place import place
+from hubel.verbs.watch import Watch
+
+PAGE, FACTS = "attack.html", "attack.json"
+SET = "adversarial"  # the folder of pictures that fool
+LEVELS = (1, 2, 4, 8, 16, 32)  # of 255: the usual ε
+USUAL = ("fgsm", "pgd")
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What was written, and what it says. saved: the adversarial set, where it was asked for.
+
+    stopped: whether some is missing because a stop was asked for.
+    """
+
+    page: Path
+    found: Attacks
+    saved: Path | None = None
+    stopped: bool = False
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What it says, a line for each attack and ε."""
+        rows = (
+            f"{row.attack:<9} {NORMS[row.norm]} {row.within:<7} accuracy "
+            f"{percent(row.accuracy.share)} ({interval(row.accuracy.interval)}), fools "
+            f"{percent(row.success.share)} of the right ones, {percent(row.lasting.share)} also "
+            "from a file"
+            for row in self.found.rows
+        )
+        checked = (
+            f"{'holds' if each.passed else 'FAILS'}: {each.name} ({each.found})"
+            for each in self.found.checks
+        )
+        return (self.found.headline, *rows, *checked)
+
+    def as_json(self) -> dict[str, Any]:
+        return _told(self.found) | {
+            "page": str(self.page),
+            "saved": self.saved and str(self.saved),
+            "stopped": self.stopped,
+        }
+
+
+def attack(
+    model: str | os.PathLike[str] | Classifier,
+    data: str | os.PathLike[str] | None = None,
+    *,
+    attacks: Sequence[str] = USUAL,
+    epsilons: Sequence[float] | None = None,
+    target: str | int | None = None,
+    steps: int = STEPS,
+    restarts: int = 1,
+    images: int = 200,
+    split: Split | None = None,
+    against: Sequence[str | os.PathLike[str] | Classifier] = (),
+    checks: bool = True,
+    save: bool = False,
+    seed: int = 0,
+    out: str | os.PathLike[str] = "break",
+    device: str = "auto",
+    threads: int | None = None,
+    workers: int = 0,
+    download: bool = False,
+    watch: Watch | None = None,
+) -> Attacked:
+    """Robust accuracy against ε, whether it outlives a file, and whether the attacks are sound.
+
+    model, data, split: as `hubel.evaluate` takes them. images: at most so many of them, drawn by
+    the seed. attacks: rows of `breaking.robustness.ATTACKS`. epsilons: the largest changes of a
+    pixel, in units of [0, 1]; None: 1, 2, 4, 8, 16 and 32 of 255. In L2 an ε is these times half
+    of √(pixels' number), the length of a change of half of that everywhere, unless epsilons are
+    given, which count for every norm. target: the class, by name or number, that pictures are to be
+    taken for; None: any wrong one. steps, restarts: of PGD.
+    against: other models of the same classes and picture size: what is made for one is shown to
+    all. checks: whether the attacks themselves are put on trial. save: write the pictures that the
+    last attack makes at full strength within the largest ε as a data set, in folders by their right
+    class.
+    out: the folder for attack.html, its pictures and attack.json; an earlier result is replaced.
+
+    Only pictures that are right to begin with are attacked. Where the network hands no gradient
+    back, the attacks that follow it give way to a random search, and that is said. The first
+    Ctrl-C ends it after the pictures at work, and what there is is written.
+    Raises Mistake for what cannot be asked, Failure where no picture is named rightly.
+    """
+    watch = watch or Watch()
+    _check(attacks, epsilons, steps, restarts, aimed=target is not None)
+    folder = place(Path(out), FACTS, "attack")
+    where = machine.device(device)
+    classifier = loaded(model, download=download, watch=watch).to(where)
+    others = [loaded(each, download=download, watch=watch).to(where) for each in against]
+    names = [_name(each, f"network {n}") for n, each in enumerate((model, *against), 1)]
+    with machine.threads(threads), interruptible() as request:
+        at = subject(
+            model, classifier, data, target=target, split=split, most=images, seed=seed,
+            workers=workers, watch=watch,
+        )  # fmt: skip
+        budget = Budget(steps, restarts, target is not None, seed)
+        work = Work(at, budget, watch, request)
+        for name in work.possible(attacks):
+            work.attack(name, _epsilons(epsilons, ATTACKS[name].norm.name, classifier.pixels))
+        if checks and work.going:
+            work.check(_middle(epsilons))
+        if others and work.going:
+            work.transfer(others, names, _middle(epsilons))
+        found = work.found()
+        saved = None
+        files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
+        if save and work.going:
+            last = list(work.possible(attacks))[-1]
+            chosen = _epsilons(epsilons, ATTACKS[last].norm.name, classifier.pixels)
+            saved = work.save(last, max(chosen), folder / SET)
+            found = work.found()
+    facts = _facts(names[0], at, seed)
+    files[PAGE] = attack_page(found, facts).encode()
+    files[FACTS] = (json.dumps(facts | _told(found), indent=2) + "\n").encode()
+    _write(folder, files, keep=saved)
+    return Attacked(folder / PAGE, found, saved, stopped=not work.going)
+
+
+def _facts(model: str, at: Subject, seed: int) -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "hubel": hubel.__version__,
+        "torch": torch.__version__,
+        "model": model,
+        "data": at.what,
+        "pictures": at.n,
+        "of": at.of,
+        "target": at.target,
+        "seed": seed,
+    }
+
+
+def _write(folder: Path, files: dict[str, bytes], *, keep: Path | None) -> None:
+    """Into the folder; an adversarial set that was just written there stays."""
+    if keep is None:
+        atomic.write_folder(folder, files)
+        return
+    for name, content in files.items():
+        atomic.write(folder / name, content)
+
+
+def _told(found: Attacks) -> dict[str, Any]:
+    return {
+        "clean": {"part": found.clean.part, "of": found.clean.of, "share": found.clean.share,
+                  "interval": list(found.clean.interval)},
+        "attacks": [row.as_json() for row in found.rows],
+        "checks": [vars(check) for check in found.checks],
+        "sound": found.sound if found.checks else None,
+        "transfer": found.transfer and {
+            "networks": list(found.transfer[0]),
+            "shares": [[None if math.isnan(v) else v for v in row] for row in found.transfer[1]],
+            "pictures": found.transfer[2],
+        },
+        "lines": list(found.lines),
+    }  # fmt: skip
+
+
+def _epsilons(given: Sequence[float] | None, norm: str, spec: PixelSpec) -> list[float]:
+    if given is not None:
+        return sorted(set(given))
+    scale = 1.0
+    if norm == L2.name:
+        scale = math.sqrt(spec.channels * spec.size[0] * spec.size[1]) / 2
+    return [scale * level / 255 for level in LEVELS]
+
+
+def _middle(given: Sequence[float] | None) -> float:
+    """The ε in L∞ of the checks and of transfer: 8/255, or of those given the middle one."""
+    if given is None:
+        return 8 / 255
+    usual = sorted(min(each, 1.0) for each in set(given))
+    return usual[len(usual) // 2]
+
+
+def _name(model: str | os.PathLike[str] | Classifier, otherwise: str) -> str:
+    return otherwise if isinstance(model, Classifier) else Path(os.fspath(model)).name
+
+
+def _check(
+    attacks: Sequence[str],
+    epsilons: Sequence[float] | None,
+    steps: int,
+    restarts: int,
+    *,
+    aimed: bool,
+) -> None:
+    if not attacks:
+        raise Mistake(f"Name at least one attack: {', '.join(ATTACKS)}.")
+    for name in attacks:
+        if name not in ATTACKS:
+            raise unknown("attack", name, ATTACKS)
+        if aimed and not ATTACKS[name].aims:
+            can = ", ".join(other for other, row in ATTACKS.items() if row.aims)
+            raise Mistake(f"The attack {name} has no target: those that have are {can}.")
+    if epsilons is not None and not epsilons:
+        raise Mistake("Give at least one ε, such as 8/255.")
+    # an ε in L2 may be above 1, in L∞ it never is
+    in_linf = any(ATTACKS[name].norm is LINF for name in attacks)
+    for each in epsilons or ():
+        if in_linf and 1 < each <= 255:
+            raise Mistake(
+                f"ε is in units of pixels from 0 to 1, not {each:g}: of 255 levels that is "
+                f"{each:g}/255."
+            )
+        if not (0 < each < math.inf and (each <= 1 or not in_linf)):
+            raise Mistake(f"ε is above 0, and in L∞ at most 1, not {each:g}.")
+    if steps < 1 or restarts < 1:
+        raise Mistake(f"--steps and --restarts are 1 or more, not {steps} and {restarts}.")

@@ -1,0 +1,245 @@
+"""A classifier's pictures under corruptions: which answers are wrong, and the record of it."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hubel import atomic
+from hubel.breaking.corruption_error import CorruptionError, Estimate, corruption_error
+from hubel.breaking.corruptions.table import CORRUPTIONS, corrupt
+from hubel.breaking.eight_bit import png
+from hubel.findings import Drawing
+from hubel.inference.answers import Answers
+from hubel.model import Classifier
+from hubel.report.attack import Share
+from hubel.report.corruptions import Corruptions, Figure, Row, by_corruption, by_severity
+from hubel.report.rows import Tile, picture_rows
+from hubel.training.evaluate import wilson
+from hubel.verbs.interrupt import Request
+from hubel.verbs.labelled import Split, class_folder, labelled
+from hubel.verbs.watch import Watch
+
+AT_ONCE = 2**22  # values in a batch that is corrupted
+MARGIN = 98  # points for the names of the sheet's rows
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A classifier and its pictures uint8 (N, C, H, W), labels (N,); what: the data, of how many.
+
+    names: of the pictures. clean (N,): which answers are wrong on the pictures as they are.
+    """
+
+    name: str
+    classifier: Classifier
+    images: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+    clean: NDArray[np.bool_]
+    what: str
+    of: int
+
+
+def subject(
+    model: str | os.PathLike[str] | Classifier,
+    classifier: Classifier,
+    data: str | os.PathLike[str] | None,
+    *,
+    split: Split | None,
+    most: int,
+    seed: int,
+    workers: int,
+    watch: Watch,
+    name: str = "",
+) -> Measured:
+    """Read and answer the pictures that `model` is measured on, as `classifier` sees them."""
+    found = labelled(
+        model, classifier, data, split=split, most=most, seed=seed, workers=workers, watch=watch
+    )
+    wrong = _wrong(classifier, [found.images], found.labels)
+    return Measured(
+        name, classifier, found.images, found.labels, found.loaded.names, wrong, found.what,
+        found.of,
+    )  # fmt: skip
+
+
+class Work:
+    """What has been measured so far; nothing more is begun where a stop was asked for.
+
+    wrong: corruption → (severities, N); beside: the reference's.
+    """
+
+    def __init__(
+        self,
+        own: Measured,
+        reference: Measured | None,
+        severities: Sequence[int],
+        seed: int,
+        watch: Watch,
+        request: Request,
+    ) -> None:
+        self.own, self.reference, self.seed = own, reference, seed
+        self.severities, self.watch, self.request = tuple(severities), watch, request
+        self.wrong: dict[str, NDArray[np.bool_]] = {}
+        self.beside: dict[str, NDArray[np.bool_]] = {}
+        right = np.flatnonzero(~own.clean)
+        self.shown = int(right[0]) if len(right) else 0  # the picture of the sheet
+
+    @property
+    def rows(self) -> list[str]:
+        return list(self.wrong)
+
+    def measure(self, name: str) -> None:
+        """One corruption at every severity, of both networks."""
+        if self.request.made:
+            return
+        self.watch.progress("corrupt", 0, 1, name)
+        ours = self._under(self.own, name)
+        if self.reference is not None:
+            self.beside[name] = self._under(self.reference, name)
+        self.wrong[name] = ours
+        self.watch.progress("corrupt", 1, 1, name)
+
+    def _under(self, at: Measured, name: str) -> NDArray[np.bool_]:
+        found = [
+            _wrong(at.classifier, corrupted(at.images, name, severity, self.seed), at.labels)
+            for severity in self.severities
+        ]
+        return np.stack(found)
+
+    def found(self) -> Corruptions:
+        """The record, with its drawings."""
+        own, other = self.own, self.reference
+        beside = None if other is None else (other.clean, self.beside)
+        counted = corruption_error(own.clean, self.wrong, reference=beside, seed=self.seed)
+        theirs = None
+        if other is not None:
+            theirs = corruption_error(other.clean, self.beside, seed=self.seed)
+        rows = [self._row(name, counted, theirs) for name in self.wrong]
+        clean, named = share(own.clean), "" if other is None else other.name
+        return Corruptions(
+            clean=clean,
+            mean=_figure(counted.mean),
+            above=_figure(counted.above),
+            severities=self.severities,
+            rows=rows,
+            drawings=self._drawings(rows, clean, named),
+            reference=named,
+            their_clean=None if other is None else share(other.clean),
+            their_mean=None if theirs is None else _figure(theirs.mean),
+            mce=_known(counted.mce),
+            relative_mce=_known(counted.relative_mce),
+            lines=["Stopped: the other corruptions were not measured."]
+            if self.request.made
+            else (),
+        )
+
+    def _row(self, name: str, counted: CorruptionError, theirs: CorruptionError | None) -> Row:
+        row = CORRUPTIONS[name]
+        relative = None if counted.relative is None else counted.relative[name]
+        return Row(
+            name,
+            row.family,
+            row.what,
+            row.departs,
+            [share(each) for each in self.wrong[name]],
+            _figure(counted.by_corruption[name]),
+            None if theirs is None else _figure(theirs.by_corruption[name]),
+            [share(each) for each in self.beside.get(name, ())],
+            _known(relative),
+        )
+
+    def _drawings(self, rows: Sequence[Row], clean: Share, reference: str) -> list[Drawing]:
+        picture = self.own.images[self.shown : self.shown + 1]
+        tiles: dict[str, list[Tile]] = {}
+        for row in rows:
+            tiles[row.name] = [_tile(picture)]
+            for severity in self.severities:
+                # with the number that the picture has among all
+                made = _corrupted(picture, row.name, severity, self.seed, [self.shown])
+                tiles[row.name].append(_tile(made))
+        sheet = picture_rows(
+            tiles, ("as it is", *(f"severity {s}" for s in self.severities)), margin=MARGIN
+        )
+        return [
+            Drawing(
+                "by-corruption",
+                by_corruption(rows, clean, reference),
+                "Wrong answers under each corruption, the mean over its severities, with 95 % "
+                "intervals.",
+            ),
+            Drawing(
+                "by-severity",
+                by_severity(rows, clean, self.severities),
+                "Wrong answers by severity; 0 and the dotted line: on the pictures as they are.",
+            ),
+            Drawing("sheet", sheet, f"{self.own.names[self.shown]} under every corruption."),
+        ]
+
+
+def corrupted(images: Tensor, name: str, severity: int, seed: int) -> Iterator[Tensor]:
+    """Pictures uint8 (N, C, H, W) corrupted, at 8 bits again, some at a time, by their places."""
+    some = max(1, min(256, AT_ONCE // max(1, images[0].numel())))
+    for start in range(0, len(images), some):
+        part = images[start : start + some]
+        yield _corrupted(part, name, severity, seed, range(start, start + len(part)))
+
+
+def saved(work: Work, folder: Path) -> Path:
+    """Write the corrupted pictures: folder/corruption/severity/class/picture, each severity a set.
+
+    Ends after a severity where a stop was asked for.
+    """
+    own, n = work.own, len(work.rows) * len(work.severities)
+    kinds = [class_folder(each) for each in own.classifier.classes]
+    for k, (name, severity) in enumerate((name, s) for name in work.rows for s in work.severities):
+        work.watch.progress("save", k, n, f"{name} {severity}")
+        if work.request.made:
+            break
+        place = 0
+        for part in corrupted(own.images, name, severity, work.seed):
+            for image in part:
+                kind = kinds[int(own.labels[place])]
+                file = f"{place:05d}-{Path(own.names[place]).stem}.png"
+                atomic.write(folder / name / str(severity) / kind / file, png(image.float() / 255))
+                place += 1
+    work.watch.progress("save", n, n)
+    return folder
+
+
+def share(wrong: NDArray[np.bool_]) -> Share:
+    """How many of these answers are wrong, with the interval."""
+    part, of = int(wrong.sum()), len(wrong)
+    return Share(part, of, wilson(part, of))
+
+
+def _corrupted(
+    images: Tensor, name: str, severity: int, seed: int, numbers: Sequence[int]
+) -> Tensor:
+    made = corrupt(images.float() / 255, name, severity, seed=seed, indices=numbers)
+    return (made * 255).round().byte()
+
+
+def _wrong(classifier: Classifier, parts: Iterable[Tensor], labels: Tensor) -> NDArray[np.bool_]:
+    answers = Answers(classifier, expected=len(labels), device=classifier.mean.device)
+    for part in parts:
+        answers.add(part.numpy())
+    wrong: NDArray[np.bool_] = (answers.logits().argmax(1) != labels).numpy()
+    return wrong
+
+
+def _tile(picture: Tensor) -> Tile:
+    return picture[0].permute(1, 2, 0).numpy() / 255
+
+
+def _known(found: Estimate | None) -> Figure | None:
+    return None if found is None else _figure(found)
+
+
+def _figure(found: Estimate) -> Figure:
+    return Figure(found.value, found.interval)

@@ -1,0 +1,136 @@
+"""What is kept of a search for fooling images, so that it can go on: one file of tensors."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from hubel.breaking.fooling import GRADIENT, WAYS
+from hubel.mistakes import Failure, Mistake
+
+KEY = "fooling"  # of the settings in the file's header
+HASHED = ("network",)  # settings that are SHA-256 digests
+NEEDED = {"confidences", "evaluations", "generation", "curve"}
+
+
+@dataclass
+class Search:
+    """One way of fooling, and where it stands; state: what `breaking.fooling.fool` goes on from."""
+
+    way: str
+    state: dict[str, Tensor]
+
+    @property
+    def evaluations(self) -> int:
+        return int(self.state["evaluations"]) if self.state else 0
+
+    def done(self, evaluations: int) -> bool:
+        """Whether nothing is left: by gradient, once every class has an image."""
+        if not self.state:
+            return False
+        if self.way == GRADIENT:
+            return not bool(self.state["confidences"].isnan().any())
+        return self.evaluations >= evaluations
+
+
+@dataclass
+class Kept:
+    """All that goes into the file.
+
+    settings: what the images follow from, JSON values. evaluations: how many were asked for, of
+    each way that evolves. finished: whether all ways are done, and all else is written.
+    """
+
+    settings: dict[str, Any]
+    environment: dict[str, Any]
+    evaluations: int
+    searches: list[Search]
+    finished: bool = False
+
+    @property
+    def unfinished(self) -> Search | None:
+        """The first way that is not done."""
+        return next((each for each in self.searches if not each.done(self.evaluations)), None)
+
+    def packed(self) -> bytes:
+        """As safetensors, the settings in its header."""
+        tensors = {
+            f"{each.way}/{name}": value.detach().cpu().contiguous().clone()
+            for each in self.searches
+            for name, value in each.state.items()
+        }
+        facts = {
+            "settings": self.settings,
+            "environment": self.environment,
+            "evaluations": self.evaluations,
+            "finished": self.finished,
+            "ways": [each.way for each in self.searches],
+        }
+        return safetensors.torch.save(tensors, {KEY: json.dumps(facts)})
+
+
+def read(path: Path) -> Kept | None:
+    """What the file holds; None where there is none. Raises Failure where it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})[KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        searches = {str(way): Search(str(way), {}) for way in facts["ways"]}
+        for name, tensor in tensors.items():
+            way, _, part = name.partition("/")
+            searches[way].state[part] = tensor
+        for each in searches.values():
+            if each.way not in WAYS or (each.state and NEEDED - each.state.keys()):
+                raise ValueError(f"what is held of {each.way} is not whole")
+        settings, environment = dict(facts["settings"]), dict(facts["environment"])
+        return Kept(
+            settings, environment, int(facts["evaluations"]), list(searches.values()),
+            bool(facts["finished"]),
+        )  # fmt: skip
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as wrong:
+        raise Failure(
+            f"{path} is damaged ({wrong}): remove it to begin anew, or restore it from a copy."
+        ) from None
+
+
+def going_on(found: Kept | None, asked: Kept, folder: Path, *, resume: bool) -> tuple[Kept, bool]:
+    """What to work on, and whether it goes on with what the folder holds.
+
+    An unfinished search of the same settings is gone on with, of others refused; a finished one
+    is begun anew unless `resume` asks for more evaluations or ways. Raises Mistake.
+    """
+    if found is None:
+        if resume:
+            raise Mistake(f"{folder} holds no search to go on with: leave out --resume.")
+        return asked, False
+    if found.finished and not resume:
+        return asked, False
+    other = [
+        f"another {key}" if key in HASHED else f"{key} was {found.settings.get(key)}, now {value}"
+        for key, value in asked.settings.items()
+        if found.settings.get(key) != value
+    ]
+    ways = [each.way for each in asked.searches]
+    gone = [each.way for each in found.searches if each.way not in ways]
+    if gone:
+        other.append(f"{', '.join(gone)} is not asked for")
+    if other:
+        what = "a search" if found.finished else "an unfinished search"
+        raise Mistake(
+            f"{folder} holds {what} of other settings: {'; '.join(other)}. Go on with the same "
+            "ones, or give another folder with --out."
+        )
+    most = max((each.evaluations for each in found.searches if each.way != GRADIENT), default=0)
+    if asked.evaluations < min(most, found.evaluations):
+        raise Mistake(
+            f"{folder} is at {most:,} evaluations already: ask for more than {asked.evaluations:,}."
+        )
+    have = {each.way: each for each in found.searches}
+    searches = [have.get(each.way, each) for each in asked.searches]
+    return Kept(asked.settings, asked.environment, asked.evaluations, searches), True

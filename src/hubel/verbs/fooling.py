@@ -1,0 +1,118 @@
+"""A folder of fooling images in the making: searched for, saved, and shown."""
+
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hubel import atomic
+from hubel.breaking.fooling import GRADIENT, fool, fooled
+from hubel.model import Classifier
+from hubel.report.fooling import Gallery, fooling_page, gallery_sheet, median_curves
+from hubel.verbs.fool_state import Kept, Search
+from hubel.verbs.interrupt import Request
+from hubel.verbs.watch import Watch
+
+PAGE, FACTS, STATE, CURVES = "fooling.html", "fooling.json", "state.safetensors", "curves.png"
+SAVE_SECONDS = 30  # between two saves
+
+
+class Work:
+    """A folder that the searches of several ways are kept and shown in.
+
+    facts: what fooling.json says besides. fresh: whether what stands in the folder is another
+    result, which the first thing written replaces.
+    """
+
+    def __init__(
+        self, folder: Path, classifier: Classifier, kept: Kept, facts: dict[str, Any], *,
+        fresh: bool,
+    ) -> None:  # fmt: skip
+        self.folder, self.classifier, self.kept = folder, classifier, kept
+        self.facts, self.fresh = facts, fresh
+
+    def search(self, search: Search, request: Request, watch: Watch) -> None:
+        """Generation by generation, saving; ends after one where a stop was asked for."""
+        settings, wanted = self.kept.settings, self.kept.evaluations
+        saved = time.monotonic()
+        for at in fool(
+            self.classifier, search.way, classes=settings["classes"], evaluations=wanted,
+            offspring=settings["offspring"], seed=settings["seed"], state=search.state,
+        ):  # fmt: skip
+            known = at.confidences[~at.confidences.isnan()]
+            evolved = search.way != GRADIENT
+            done, total = (at.evaluations, wanted) if evolved else (len(known), len(at.confidences))
+            watch.progress("fool", min(done, total), total, search.way)
+            if request.made:
+                return
+            if time.monotonic() - saved >= SAVE_SECONDS:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def save(self) -> None:
+        """What is needed to go on, in one file."""
+        self._write(STATE, self.kept.packed())
+
+    def show(self) -> tuple[Gallery, ...]:
+        """Write all that can be shown of what there is; last of all, that it is finished."""
+        begun = [each for each in self.kept.searches if each.state]
+        if not begun:
+            return ()
+        self.save()
+        made = tuple(self._gallery(each) for each in begun)
+        for each in made:
+            self._write(each.file, gallery_sheet(each))
+            for place in each.shown:
+                self._write(each.file_of(place), _png(each.images[place]))
+        curves = {each.way: each.curve for each in made if each.way != GRADIENT}
+        drawn = median_curves(curves) if curves else None
+        if drawn is not None:
+            self._write(CURVES, drawn)
+        self._write(PAGE, fooling_page(made, drawn, self.facts).encode())
+        self._write(FACTS, self._told(made))
+        if self.kept.unfinished is None:
+            self.kept.finished = True
+            self.save()
+        return made
+
+    def _gallery(self, search: Search) -> Gallery:
+        found = fooled(
+            self.classifier, search.way, search.state, classes=self.kept.settings["classes"]
+        )
+        return Gallery(
+            way=found.way,
+            numbers=found.classes,
+            names=tuple(self.classifier.classes[k] for k in found.classes),
+            confidences=tuple(found.confidences.tolist()),
+            images=found.images.permute(0, 2, 3, 1).numpy(),
+            evaluations=found.evaluations,
+            curve=found.curve.numpy(),
+        )
+
+    def _write(self, name: str, content: bytes) -> None:
+        if self.fresh:
+            atomic.write_folder(self.folder, {FACTS: self._told(()), name: content})
+            self.fresh = False
+        else:
+            atomic.write(self.folder / name, content)
+
+    def _told(self, made: tuple[Gallery, ...]) -> bytes:
+        settings = {n: value for n, value in self.kept.settings.items() if n != "network"}
+        told = self.facts | settings | {
+            "evaluations": self.kept.evaluations,
+            "finished": self.kept.unfinished is None,
+            "ways": [each.as_json() | {"curve": each.curve.tolist()} for each in made],
+        }  # fmt: skip
+        return (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _png(pixels: "np.ndarray[Any, np.dtype[np.uint8]]") -> bytes:
+    file = io.BytesIO()
+    own = pixels if pixels.shape[2] == 3 else pixels[..., 0]
+    Image.fromarray(np.ascontiguousarray(own)).save(file, "PNG")
+    return file.getvalue()

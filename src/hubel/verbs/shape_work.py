@@ -1,0 +1,154 @@
+"""Cue-conflict images in a folder: made one after another, kept as PNG, and used again."""
+
+import hashlib
+import io
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from hubel import atomic
+from hubel.breaking.cue_conflict import METHODS, Painting, Pair, conflicts
+from hubel.model import Model, pack
+from hubel.pixels import Unreadable, decode
+from hubel.understanding.style_layers import chosen
+from hubel.verbs.interrupt import Request
+from hubel.verbs.shape_sources import as_levels, as_pixels
+from hubel.verbs.watch import Watch
+
+IMAGES = "conflicts"  # the folder of images, in the verb's own
+NAME = 24  # letters of a class in a file's name
+
+
+class Work:
+    """Images that a folder holds or that are made into it.
+
+    An image is found again by the digest of all that it follows from, which is in its name: the
+    two pictures, the method and its settings, and the seed. So the same images serve another model.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        images: NDArray[np.uint8],
+        textures: NDArray[np.uint8],
+        pairs: Sequence[Pair],
+        classes: Sequence[str],
+        *,
+        method: str,
+        painting: Painting,
+        seed: int,
+    ) -> None:
+        self.folder, self.images, self.textures, self.pairs = folder, images, textures, pairs
+        self.method, self.painting, self.seed = method, painting, seed
+        settings = json.dumps(_settings(method, painting) | {"seed": seed}).encode()
+        self.files = [self._file(settings, pair, classes) for pair in pairs]
+
+    def _file(self, settings: bytes, pair: Pair, classes: Sequence[str]) -> Path:
+        found = hashlib.sha256(settings)
+        for part in (self.images[pair.shape], self.textures[pair.texture]):
+            found.update(f"{part.shape}".encode() + part.tobytes())
+        shape, texture = (_plain(classes[k]) for k in pair[2:])
+        name = f"{shape}-in-{texture}-{found.hexdigest()[:16]}.png"
+        return self.folder / IMAGES / name
+
+    def make(self, request: Request, watch: Watch) -> NDArray[np.uint8]:
+        """All images uint8 (M, C, H, W); after a stop was asked for, those that there are.
+
+        What the folder has is read; what it lacks is made and written at once.
+        """
+        there = {i: image for i, file in enumerate(self.files) if (image := self._read(file))
+                 is not None}  # fmt: skip
+        if there and len(there) < len(self.pairs):
+            watch.notice(f"{len(there)} of {len(self.pairs)} images are there already.")
+        made: list[NDArray[np.uint8]] = []
+        running = conflicts(
+            self.pairs, as_pixels(self.images), as_pixels(self.textures), method=self.method,
+            painting=self.painting, seed=self.seed,
+            made={i: as_pixels(image) for i, image in there.items()},
+        )  # fmt: skip
+        total = len(self.pairs)
+        watch.progress("paint", 0, total)
+        for each in running:
+            image = as_levels(each.image)
+            if each.number not in there:
+                atomic.write(self.files[each.number], png(image))
+            made.append(image)
+            watch.progress("paint", each.number + 1, total, self.files[each.number].stem[:-17])
+            if request.made and each.number + 1 < total:
+                break
+        return np.stack(made) if made else self.images[:0]
+
+    def _read(self, file: Path) -> NDArray[np.uint8] | None:
+        if not file.is_file():
+            return None
+        try:
+            found = decode(file, channels=self.images.shape[1]).transpose(2, 0, 1)
+        except Unreadable:
+            return None  # it is made again
+        return found if found.shape == self.images.shape[1:] else None
+
+    def tidy(self) -> None:
+        """Remove images of an earlier design."""
+        own = {file.name for file in self.files}
+        for file in (self.folder / IMAGES).glob("*-in-*.png"):
+            if file.name not in own:
+                file.unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """No images: an earlier result's go, too."""
+    shutil.rmtree(folder / IMAGES, ignore_errors=True)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """uint8 (C, H, W) → the bytes of a file."""
+    file = io.BytesIO()
+    Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0).copy()).save(
+        file, "PNG"
+    )
+    return file.getvalue()
+
+
+def _settings(method: str, painting: Painting) -> dict[str, Any]:
+    """What the images of a method follow from, besides the pictures, as JSON values."""
+    if not METHODS[method].paints:
+        return {"method": method}
+    network = painting.network
+    return {"method": method} | {
+        "network": None if network is None else digest(network),
+        "layers": _layers(painting),
+        "weights": [painting.style_weight, painting.content_weight, painting.variation_weight],
+        "steps": painting.steps,
+    }
+
+
+def _layers(painting: Painting) -> list[dict[str, float]] | None:
+    layers = painting.layers
+    if layers is None and painting.network is not None:
+        spec = painting.network.pixels
+        layers, _ = chosen(painting.network, spec.size, channels=spec.channels)
+    return None if layers is None else [dict(layers.content), dict(layers.style)]
+
+
+def digest(model: Model) -> str:
+    """SHA-256 of what a model is: its weights and its normalisation."""
+    facts = json.dumps([model.pixels.mean, model.pixels.std]).encode()
+    with torch.no_grad():
+        return hashlib.sha256(pack(model.network.state_dict()) + facts).hexdigest()
+
+
+def _plain(name: str) -> str:
+    """A class's name as part of a file's name.
+
+    >>> _plain("T-shirt/top"), _plain("..")
+    ('T-shirt_top', '_')
+    """
+    return re.sub(r"[^\w-]+", "_", name)[:NAME] or "_"

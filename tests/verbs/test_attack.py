@@ -1,0 +1,209 @@
+"""hubel break: what is counted, written and said, also on the command line; small networks."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import hubel
+from hubel.breaking.norms import L2, LINF
+from hubel.mistakes import Failure, Mistake
+from hubel.model import Classifier
+from hubel.pixels import PixelSpec
+from hubel.verbs.watch import Watch
+from tests.conftest import Command
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    return hubel.train("digits", network="linear", epochs=4, threads=1, out=out).run
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "others"
+    return hubel.train("digits", network="mlp", epochs=4, seed=1, threads=1, out=out).run
+
+
+QUICK = {"threads": 1, "images": 40, "steps": 10}
+
+
+class Heard(Watch):
+    """Keeps the notices; presses Ctrl-C at a stage."""
+
+    def __init__(self, stop: str = "") -> None:
+        self.stop, self.notices, self.stages = stop, list[str](), set[str]()
+
+    def notice(self, sentence: str) -> None:
+        self.notices.append(sentence)
+
+    def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
+        self.stages.add(stage)
+        if stage == self.stop and done == 1:
+            self.stop = ""
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_page_its_pictures_and_its_figures(run: Path, other: Path, tmp_path: Path) -> None:
+    watch = Heard()
+    found = hubel.attack(
+        run, attacks=["fgsm", "pgd", "deepfool"], epsilons=[0.05, 0.2], against=[other], save=True,
+        out=tmp_path / "b", watch=watch, **QUICK,
+    )  # fmt: skip
+    assert not found.stopped
+    assert {"fgsm", "pgd", "deepfool", "checks", "transfer"} <= watch.stages
+    told = json.loads((tmp_path / "b" / "attack.json").read_text())
+    names = {path.name for path in (tmp_path / "b").iterdir()}
+    assert {"attack.html", "attack.json", "curves.png", "examples-pgd.png", "adversarial"} <= names
+    page = found.page.read_text()
+    assert "http" not in page.split("</style>")[1]
+    assert "Are the attacks sound?" in page
+    assert str(tmp_path) not in json.dumps(told)
+    clean = told["clean"]
+    assert clean["of"] == 40
+    rows = {(row["attack"], round(row["epsilon"], 2)): row for row in told["attacks"]}
+    assert len(rows) == 6
+    for row in rows.values():
+        # both denominators: what is left of all, what was fooled of the right ones
+        assert row["accuracy"]["of"] == 40
+        assert row["success"]["of"] == clean["part"]
+        assert row["accuracy"]["part"] == clean["part"] - row["success"]["part"]
+        assert row["reloaded"]["part"] <= row["success"]["part"]
+        assert row["accuracy"]["interval"][0] <= row["accuracy"]["share"]
+    assert rows["pgd", 0.2]["success"]["part"] >= rows["fgsm", 0.2]["success"]["part"] > 0
+    assert told["sound"], told["checks"]
+    names, shares = told["transfer"]["networks"], told["transfer"]["shares"]
+    assert names == ["digits", "others"]
+    assert shares[0][0] >= shares[0][1]
+    assert any("pgd" in line and "51/255" in line for line in found.lines)
+
+
+def test_the_saved_set_is_a_data_set_within_epsilon_that_fools(run: Path, tmp_path: Path) -> None:
+    watch = Heard()
+    found = hubel.attack(
+        run, attacks=["pgd"], epsilons=[0.15], save=True, checks=False, out=tmp_path / "b",
+        watch=watch, **QUICK,
+    )  # fmt: skip
+    assert found.saved == tmp_path / "b" / "adversarial"
+    again = hubel.evaluate(run, found.saved, baselines=False, threads=1)
+    fooled = found.found.rows[0].success.part
+    right = found.found.clean.part
+    assert again.n == right
+    assert round(again.accuracy * again.n) <= right - fooled  # at full strength, and from files
+    (told,) = (line for line in watch.notices if "are in adversarial/" in line)
+    assert f"{right} pictures made by pgd" in told
+
+
+def test_a_target_is_what_they_are_taken_for(run: Path, tmp_path: Path) -> None:
+    found = hubel.attack(
+        run, attacks=["pgd-l2", "cw"], epsilons=[3.0], target="7", out=tmp_path / "b", **QUICK
+    )
+    for row in found.found.rows:
+        assert row.success.part > 0.9 * row.success.of
+        assert row.success.of < found.found.clean.part  # those that are 7s already are left out
+    assert found.found.checks == ()
+
+
+class Blind(nn.Module):
+    """Sees a picture's mean in so many levels; hands no gradient back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        level = (x.detach().mean((1, 2, 3)) * 200).round() / 200
+        return torch.stack((0.5 - level, level - 0.5, torch.zeros_like(level) - 9), 1) * 20
+
+
+def test_without_a_gradient_it_searches_and_says_so(folder: Path, tmp_path: Path) -> None:
+    spec = PixelSpec((12, 12), 3, mean=(0.0,) * 3, std=(1.0,) * 3)
+    model = Classifier(Blind(), classes=("dark", "light", "grey"), pixels=spec)
+    watch = Heard()
+    found = hubel.attack(
+        model, folder, attacks=["fgsm", "pgd"], epsilons=[0.5], out=tmp_path / "b", watch=watch,
+        **QUICK,
+    )  # fmt: skip
+    assert [row.attack for row in found.found.rows] == ["search"]
+    assert found.found.rows[0].success.part > 0
+    assert any("hands no gradient back" in line for line in watch.notices)
+    assert "give way to the random search" in found.page.read_text()
+
+
+def test_ctrl_c_keeps_what_is_done(run: Path, tmp_path: Path) -> None:
+    watch = Heard(stop="pgd")
+    found = hubel.attack(
+        run, attacks=["fgsm", "pgd"], epsilons=[0.1, 0.2], out=tmp_path / "b", watch=watch, **QUICK
+    )
+    assert found.stopped
+    assert {row.attack for row in found.found.rows} == {"fgsm"}
+    assert found.page.exists()
+    assert "checks" not in watch.stages
+
+
+def test_mistakes(run: Path, folder: Path, tmp_path: Path) -> None:
+    def attack(**given: object) -> None:
+        hubel.attack(run, out=tmp_path / "b", **QUICK | given)  # type: ignore[arg-type]
+
+    for given, said in (
+        ({"attacks": ["pdg"]}, "Did you mean 'pgd'"),
+        ({"attacks": []}, "Name at least one attack"),
+        ({"attacks": ["deepfool"], "target": 3}, "has no target"),
+        ({"epsilons": []}, "at least one ε"),
+        ({"epsilons": [8.0]}, "8/255"),
+        ({"epsilons": [0.0]}, "above 0"),
+        ({"epsilons": [300.0]}, "above 0"),
+        ({"steps": 0}, "1 or more"),
+        ({"images": 0}, "--images is 1 or more"),
+        ({"target": "twelve"}, "There is no class 'twelve'"),
+        ({"data": folder}, "classes that the model does not know"),
+    ):
+        with pytest.raises(Mistake, match=said):
+            attack(**given)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "letter.txt").write_text("dear")
+    with pytest.raises(Mistake, match="holds something that is no attack"):
+        attack()
+    spec = PixelSpec((12, 12), 3)
+    wrong = Classifier(Blind(), classes=("light", "grey", "dark"), pixels=spec)
+    with pytest.raises(Failure, match=r"names none of \d+ pictures"):
+        hubel.attack(wrong, folder, out=tmp_path / "c", **QUICK)
+
+
+def test_other_norms_have_epsilons_of_their_own(run: Path, tmp_path: Path) -> None:
+    found = hubel.attack(
+        run, attacks=["pgd", "pgd-l2"], checks=False, out=tmp_path / "b", **QUICK
+    ).found
+    by_norm = {
+        norm.name: [row.epsilon for row in found.rows if row.norm == norm.name]
+        for norm in (LINF, L2)
+    }
+    assert by_norm["linf"] == [level / 255 for level in (1, 2, 4, 8, 16, 32)]
+    assert by_norm["l2"] == pytest.approx([4 * each for each in by_norm["linf"]])  # √64 / 2
+
+
+def test_the_command_line(hubel_command: Command, run: Path, tmp_path: Path) -> None:
+    asked = ("break", run, "--images", 20, "--threads", 1, "--steps", 5, "--out", tmp_path / "b")
+    answer = hubel_command(*asked, "--attack", "pgd", "--epsilon", "16/255", "--no-checks")
+    assert answer.code == 0, answer.err
+    assert "pgd" in answer.out
+    assert "16/255" in answer.out
+    assert f"Page  {tmp_path / 'b' / 'attack.html'}" in answer.out
+    answer = hubel_command(*asked, "--attack", "fgsm", "--epsilon", "0.1", "--no-checks", "--json")
+    told = json.loads(answer.out)
+    assert [row["attack"] for row in told["attacks"]] == ["fgsm"]
+    assert told["page"] == str(tmp_path / "b" / "attack.html")
+    for words, message in (
+        (("--epsilon", "8"), "of 255 levels that is 8/255"),
+        (("--epsilon", "small"), "--epsilon is a number such as 0.03 or 8/255, not 'small'"),
+        (("--epsilon", "1/0"), "--epsilon is a number"),
+        (("--by", "shapes"), "There is no way to break a model 'shapes'. Did you mean 'shape'"),
+        (("--by", "fooling"), "--images belongs to --by attacks"),
+        (("--by", "corruptions", "--attack", "pgd"), "belongs to --by attacks"),
+        (("--referee", run), "--referee belongs to --by shape, not to --by attacks"),
+        (("--class", "7"), "--class belongs to --by fooling"),
+    ):
+        answer = hubel_command(*asked, *words)
+        assert (answer.code, answer.out) == (2, ""), words
+        assert message in answer.err, answer.err
