@@ -243,19 +243,17 @@ CLAIMS: tuple[Claim, ...] = (
         "update.",
         "class-images",
     ),
-    Claim("L48", "A tiny distortion fools a network.", None, later=_later("adversarial")),
-    Claim("L49", "x + αw fools a linear classifier.", None, later=_later("fooling-linear")),
+    Claim("L48", "A tiny distortion fools a network.", "adversarial"),
+    Claim("L49", "x + αw fools a linear classifier.", "fooling-linear"),
     Claim(
         "L50",
         "Unrecognisable images are recognised with high confidence.",
-        None,
-        later=_later("fooling-images"),
+        "fooling-images",
     ),
     Claim(
         "L51",
         "Networks go by texture rather than by shape; training on stylised images changes that.",
-        None,
-        later=_later("shape-texture"),
+        "shape-texture",
     ),
     Claim(
         "L52",
