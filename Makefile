@@ -4,7 +4,7 @@ BIN := .venv/bin
 # One torch thread for each test process: two that fight over two cores are slower than one.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
 
-BENCHMARKS := startup networks inference overhead allocator scaling resnets decode augment head stamps duplicates fashion_mnist occlusion patches maximise
+BENCHMARKS := startup networks inference overhead allocator scaling resnets decode augment head stamps duplicates fashion_mnist occlusion patches maximise attacks fooling defence nonsense
 
 .PHONY: run test check slow docs bench bench-full peers clean
 

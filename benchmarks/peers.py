@@ -32,6 +32,13 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "plum-dispatch<2.10", "cloudpickle", "pillow", "pyyaml", "requests", "packaging"),
         ("torchvision==0.28.0", "fastai>=2.8"),
     ),
+    # foolbox, ART and torchattacks in one: sides/attacks.py; the last two ask for what is not
+    # needed here, or for a torchvision that is not there
+    "attacks": (
+        ("torch>=2.13,<2.14", "numpy", "scipy", "safetensors", "foolbox==3.3.4", "packaging",
+         "requests", "scikit-learn", "setuptools", "six", "tqdm"),
+        ("torchvision==0.28.0", "torchattacks==3.5.1", "adversarial-robustness-toolbox==1.20.1"),
+    ),
 }  # fmt: skip
 
 
@@ -76,6 +83,7 @@ def make(name: str) -> None:
         [*pip[:3], "list", "--format", "json"], capture_output=True, text=True, check=True
     )
     wanted = {"torch", "torchvision", "simplejpeg", "opencv-python-headless", name}
+    wanted |= {"foolbox", "torchattacks", "adversarial-robustness-toolbox"}
     numbers = {p["name"]: p["version"] for p in json.loads(listed.stdout) if p["name"] in wanted}
     (folder / "ready").write_text(json.dumps(numbers))
 
