@@ -23,6 +23,15 @@ COMMANDS = [
 ]
 
 
+SMALL = ("--epochs", 2, "--threads", 1, "--set", "size=24", "--set", "arguments.widths=[8,8,8]")
+LITTLE = {  # what `hubel break` is asked for by the way that it breaks
+    "attacks": ["--images", "9", "--steps", "3"],
+    "corruptions": ["--images", "9", "--severity", "3"],
+    "shape": ["--pairs", "6", "--method", "patch"],
+    "fooling": ["--evaluations", "400"],
+}
+
+
 @pytest.fixture
 def place(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with photos/, cat.jpg and tissue.jpg in it, as the documents suppose."""
@@ -50,6 +59,12 @@ def test_a_command_of_the_documents(
         words += ["--no-trust", "--square", "64", "--stride", "64"]
     if words[0] == "style":
         words += ["--size", "48", "--steps", "2"]
+    if words[0] == "break":  # the runs that it names, and little of everything
+        for n, run in enumerate(word for word in words if word.startswith("runs/")):
+            begun = ("train", "photos", "--network", "small", *SMALL, "--seed", n, "--out", run)
+            assert hubel_command(*begun).code == 0
+        by = words[words.index("--by") + 1] if "--by" in words else "attacks"
+        words += LITTLE[by] if "--evaluations" not in words else []
     answer = hubel_command(*words)
     assert answer.code == 0, answer.err
     assert answer.out

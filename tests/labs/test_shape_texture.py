@@ -148,7 +148,7 @@ GOOD = results([LOW, LOW], [HIGH, HIGH], [(0.5, 0.3), (0.5, 0.4)])
 
 def photos(plain: Bias) -> Photos:
     right = {name: {"original": 0.9} for name in photo_surfaces.HEADS}
-    return Photos(40, right, {"plain": plain, "stylised": HIGH}, (), ())
+    return Photos(40, right, {"plain": plain, "stylised": HIGH}, {0.6: plain}, (), ())
 
 
 @pytest.mark.parametrize(("found", "seen", "holds"), [

@@ -65,7 +65,8 @@ def _pgd(norm: Norm) -> Within:
     """By cross-entropy, and of what resists again by the margin.
 
     Where there are more than two classes, cross-entropy pulls towards all of the wrong ones at
-    once, and misses the nearest now and then (Croce & Hein 2020, section 4.1, pair losses for it).
+    once, and misses the nearest now and then. (Croce & Hein 2020, "Reliable evaluation of
+    adversarial robustness", take two losses as well, for what one misses.)
     """
 
     def run(

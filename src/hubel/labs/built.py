@@ -1,12 +1,15 @@
-"""A network of the catalogue for some pictures, the same from the same seed."""
+"""Networks for some pictures, the same from the same seed: as built, and trained for a moment."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
 from hubel import draws
-from hubel.labs.learning import Pictures
+from hubel.data.augment.compose import Augmentation
+from hubel.labs.learning import Pictures, learn
+from hubel.model import Classifier
 from hubel.networks import catalogue
 from hubel.training.initialisation import initialise
 
@@ -27,3 +30,19 @@ def network_for(
         )
     initialise(network, scheme, seed=seed)
     return network
+
+
+def small_learned(
+    data: Pictures,
+    *,
+    epochs: int,
+    seed: int,
+    augment: Augmentation | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Classifier:
+    """The network `small` as labs train it that are about something else than training."""
+    return learn(
+        network_for("small", data, seed=seed), data, epochs=epochs, lr=0.05, planned="one-cycle",
+        batch_size=64, weight_decay=5e-4, seed=seed, on_train=0, measured="last", augment=augment,
+        progress=progress,
+    ).classifier  # fmt: skip

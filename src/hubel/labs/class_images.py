@@ -14,9 +14,9 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from hubel import draws
-from hubel.labs.built import network_for
+from hubel.labs.built import small_learned
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
-from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
+from hubel.labs.learning import Pictures, answers, grey_pictures, spread
 from hubel.labs.photo_classes import photo_classes
 from hubel.model import Classifier
 from hubel.report.drawing import MUTED, panels, png, shortened, style
@@ -131,12 +131,10 @@ def class_images(setting: Setting) -> Shown:
 
 def _learned(data: Pictures, name: str, epochs: int, setting: Setting, before: int) -> Classifier:
     seed = draws.integer(setting.seed, "class images", name)
-    return learn(
-        network_for("small", data, seed=seed), data, epochs=epochs, lr=0.05, planned="one-cycle",
-        batch_size=64, weight_decay=5e-4, seed=seed, on_train=0, measured="last",
-        augment=_noisy if name == "noisy" else None,
+    return small_learned(
+        data, epochs=epochs, seed=seed, augment=_noisy if name == "noisy" else None,
         progress=lambda at, steps: setting.watch.progress("train", before * steps + at, 3 * steps),
-    ).classifier  # fmt: skip
+    )  # fmt: skip
 
 
 def _noisy(pixels: Tensor, indices: NDArray[np.int64], seed: int, epoch: int) -> Tensor:

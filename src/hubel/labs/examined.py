@@ -10,9 +10,9 @@ from torch import Tensor
 
 from hubel import draws
 from hubel.data import decoding, sources
-from hubel.labs.built import network_for
+from hubel.labs.built import small_learned
 from hubel.labs.lab import Setting
-from hubel.labs.learning import colour_pictures, learn
+from hubel.labs.learning import colour_pictures
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.networks import weights
@@ -56,14 +56,12 @@ def examined(setting: Setting) -> Subject:
         )  # fmt: skip
     train, epochs, n = setting.pick((500, 2, 60), (6000, 6, 400), (20000, 15, 1000))
     data = colour_pictures(train, n, seed=setting.seed)
-    learned = learn(
-        network_for("small", data, seed=setting.seed), data, epochs=epochs, lr=0.05,
-        planned="one-cycle", batch_size=64, weight_decay=5e-4, seed=setting.seed, on_train=0,
-        measured="last",
+    classifier = small_learned(
+        data, epochs=epochs, seed=setting.seed,
         progress=lambda at, steps: setting.watch.progress("train", at, steps),
     )  # fmt: skip
     return Subject(
-        learned.classifier, f"small, trained on {len(data.train)} pictures", SMALL, data.test,
+        classifier, f"small, trained on {len(data.train)} pictures", SMALL, data.test,
         data.test_labels.numpy(), data.classes, f"{len(data.test)} pictures of {data.what}",
     )  # fmt: skip
 

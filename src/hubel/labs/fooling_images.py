@@ -14,10 +14,10 @@ from torch import Tensor
 
 from hubel import draws
 from hubel.breaking.fooling import ENCODINGS, WAYS, Fooling, fool, fooled
-from hubel.labs.built import network_for
+from hubel.labs.built import small_learned
 from hubel.labs.fooling_photos import fooling_photos
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
-from hubel.labs.learning import Pictures, accuracy, answers, grey_pictures, learn
+from hubel.labs.learning import Pictures, accuracy, answers, grey_pictures
 from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, style
 from hubel.report.fooling import median_curves
@@ -95,11 +95,10 @@ def fooling_images(setting: Setting) -> Shown:
 
 def _learned(data: Pictures, name: str, epochs: int, setting: Setting, before: int) -> Classifier:
     seed = draws.integer(setting.seed, "fooling images", name)
-    return learn(
-        network_for("small", data, seed=seed), data, epochs=epochs, lr=0.05, planned="one-cycle",
-        batch_size=64, weight_decay=5e-4, seed=seed, on_train=0, measured="last",
+    return small_learned(
+        data, epochs=epochs, seed=seed,
         progress=lambda at, steps: setting.watch.progress("train", before * steps + at, 2 * steps),
-    ).classifier  # fmt: skip
+    )  # fmt: skip
 
 
 def _searched(network: Classifier, way: str, evaluations: int, setting: Setting) -> Fooling:

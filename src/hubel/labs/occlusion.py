@@ -13,9 +13,9 @@ from hubel import draws
 from hubel.data import scenes
 from hubel.data.samples import Arrays
 from hubel.data.sources import open_splits
-from hubel.labs.built import network_for
+from hubel.labs.built import small_learned
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
-from hubel.labs.learning import Pictures, answers, learn, spread
+from hubel.labs.learning import Pictures, answers, spread
 from hubel.model import Classifier
 from hubel.report.seen import Occluded, occlusion_maps
 from hubel.understanding.deconvnet import project
@@ -37,13 +37,10 @@ def occlusion(setting: Setting) -> Shown:
     """A network on clothing somewhere in front of photographs; squares over pictures it names."""
     train, epochs, wanted = setting.pick((300, 2, 4), (4000, 10, 60), (20000, 20, 400))
     data, masks = _scenes(setting, train, 10 * wanted)
-    learned = learn(
-        network_for("small", data, seed=setting.seed), data, epochs=epochs, lr=0.05,
-        planned="one-cycle", batch_size=64, weight_decay=5e-4, seed=setting.seed, on_train=0,
-        measured="last",
+    classifier = small_learned(
+        data, epochs=epochs, seed=setting.seed,
         progress=lambda at, steps: setting.watch.progress("train", at, steps),
     )  # fmt: skip
-    classifier = learned.classifier
     named = answers(classifier, data.test).argmax(1)
     right = (named == data.test_labels).nonzero()[:, 0].tolist()
     chosen = (right or list(range(len(masks))))[:wanted]

@@ -19,16 +19,15 @@ from hubel.breaking.cue_conflict import Pair, design
 from hubel.breaking.cues import edges, silhouettes
 from hubel.breaking.shape_bias import Bias, Trial, shape_bias
 from hubel.data.augment.compose import Augmentation
-from hubel.labs.built import network_for
+from hubel.labs.built import small_learned
 from hubel.labs.filled import CLASSES, Articles, articles, filled
 from hubel.labs.lab import Setting
-from hubel.labs.learning import Pictures, answers, learn
+from hubel.labs.learning import Pictures, answers
 from hubel.model import Classifier
 from hubel.verbs.stylised import in_other_surfaces
 
 # what a network learns from → the probability that a picture is shown as a stylised copy
 TRAININGS = {"plain": 0.0, "stylised": 1.0, "both": 0.5}
-RATE, BATCH = 0.05, 64
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,9 @@ def trained(setting: Setting) -> tuple[tuple[Result, ...], Stimuli, Tensor]:
     for start in range(starts):
         seed = draws.integer(setting.seed, "restyled start", start)
         for kind, share in TRAININGS.items():
-            network = learn(
-                network_for("small", data, seed=seed), data, epochs=epochs, lr=RATE,
-                planned="one-cycle", batch_size=BATCH, weight_decay=5e-4, seed=seed, on_train=0,
-                measured="last", augment=exchanged(stock, share) if share else None,
-            ).classifier  # fmt: skip
+            network = small_learned(
+                data, epochs=epochs, seed=seed, augment=exchanged(stock, share) if share else None
+            )
             results.append(measured(kind, start, network, shown, setting.seed))
             setting.watch.progress("trainings", len(results), every)
     return tuple(results), shown, stock[0]

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from hubel import draws
 from hubel.labs.bands import band
-from hubel.labs.built import network_for
+from hubel.labs.built import small_learned
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
-from hubel.labs.learning import answers, colour_pictures, learn, spread
+from hubel.labs.learning import answers, colour_pictures, spread
 from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
 from hubel.report.rows import picture_rows
@@ -105,11 +105,10 @@ def sanity(setting: Setting) -> Shown:
         (32, 200, 2, 2, 3, 1), (48, 4000, 8, 24, 60, 4), (56, 20000, 20, 50, 300, 10)
     )
     data = colour_pictures(train, 20 * tried, seed=setting.seed, side=side)
-    classifier = learn(
-        network_for("small", data, seed=setting.seed), data, epochs=epochs, lr=0.05,
-        planned="one-cycle", batch_size=64, weight_decay=5e-4, seed=setting.seed, on_train=0,
-        measured="last", progress=lambda at, steps: setting.watch.progress("train", at, steps),
-    ).classifier  # fmt: skip
+    classifier = small_learned(
+        data, epochs=epochs, seed=setting.seed,
+        progress=lambda at, steps: setting.watch.progress("train", at, steps),
+    )  # fmt: skip
     named = answers(classifier, data.test).argmax(1)
     right = (named == data.test_labels).nonzero()[:, 0]
     chosen = (right if len(right) >= tried else torch.arange(len(named)))[:tried]
