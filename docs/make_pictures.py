@@ -1,7 +1,7 @@
 """Make the pictures of README and docs from the code itself: `make docs`.
 
     python docs/make_pictures.py [lecture | scenes | architectures | look | atlas | style |
-                                  report | own_pictures]
+                                  breaking | report | own_pictures]
 
 The report's picture needs Chromium, and is left as it is where there is none.
 """
@@ -88,6 +88,28 @@ def style() -> None:
             image.convert("RGB").save(IMAGES / "style-grid.png", optimize=True)
 
 
+def breaking() -> None:
+    """A network of clothing under attack and corrupted: docs/breaking.md.
+
+    break-nonsense.png is a part of what benchmarks/nonsense.py makes on a GPU, and left as it is.
+    """
+    if not is_here("fashion-mnist"):
+        print("no Fashion-MNIST: the pictures of breaking.md are left as they are")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        run = hubel.train("fashion-mnist", epochs=1, out=f"{folder}/run").run
+        attacks = ["fgsm", "pgd", "deepfool"]
+        found = [
+            *hubel.attack(run, attacks=attacks, checks=False, out=f"{folder}/a").found.drawings,
+            *hubel.corrupt(run, images=200, out=f"{folder}/c").found.drawings,
+        ]
+    for drawing in found:
+        if drawing.name in ("curves", "examples-pgd", "sheet"):
+            with Image.open(io.BytesIO(drawing.png)) as image:
+                small = image.convert("RGB").quantize(128)
+            small.save(IMAGES / f"break-{drawing.name}.png", optimize=True)
+
+
 def report() -> None:
     """The top of a real run's report, at desktop width."""
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +154,9 @@ def screenshot(page: Path, picture: Path, *, height: int) -> None:
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
-    pictures = (lecture, scenes, architectures, look, atlas, style, report, own_pictures)
+    pictures = (
+        lecture, scenes, architectures, look, atlas, style, breaking, report, own_pictures
+    )  # fmt: skip
     for picture in pictures:
         if sys.argv[1:] in ([], [picture.__name__]):
             picture()
