@@ -98,16 +98,25 @@ def breaking() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         run = hubel.train("fashion-mnist", epochs=1, out=f"{folder}/run").run
+        robust = hubel.train(
+            "fashion-mnist",
+            recipe="adversarial-fast",
+            epsilon=0.1,
+            epochs=3,
+            out=f"{folder}/robust",
+        ).run
         attacks = ["fgsm", "pgd", "deepfool"]
-        found = [
-            *hubel.attack(run, attacks=attacks, checks=False, out=f"{folder}/a").found.drawings,
-            *hubel.corrupt(run, images=200, out=f"{folder}/c").found.drawings,
-        ]
-    for drawing in found:
-        if drawing.name in ("curves", "examples-pgd", "sheet"):
-            with Image.open(io.BytesIO(drawing.png)) as image:
-                small = image.convert("RGB").quantize(128)
-            small.save(IMAGES / f"break-{drawing.name}.png", optimize=True)
+        own = hubel.attack(run, attacks=attacks, checks=False, out=f"{folder}/a").found
+        both = hubel.attack(
+            run, attacks=["pgd"], against=[robust], checks=False, out=f"{folder}/b"
+        ).found
+        corrupted = hubel.corrupt(run, images=200, out=f"{folder}/c").found
+    shown = {each.name: each.png for each in (*own.drawings, *corrupted.drawings)}
+    shown["defence"] = both.drawings[0].png
+    for name in ("curves", "examples-pgd", "sheet", "defence"):
+        with Image.open(io.BytesIO(shown[name])) as image:
+            small = image.convert("RGB").quantize(128)
+        small.save(IMAGES / f"break-{name}.png", optimize=True)
 
 
 def report() -> None:

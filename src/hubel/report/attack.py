@@ -14,6 +14,7 @@ from hubel.report.lecture import picture_of
 from hubel.report.rows import Tile, picture_rows
 
 COLOURS = (ACCENT, INK, "#2f5d8a", "#4f8a4b", "#8a3f7a", "#b08900", MUTED)
+DASHES = ("-", "--", ":", "-.")  # by model
 NORMS = {"linf": "L∞", "l2": "L2"}
 
 
@@ -33,9 +34,10 @@ class Share(NamedTuple):
 class Row:
     """One attack within one ε, in the norm, in units of [0, 1].
 
-    accuracy: pictures still right, of all. success: pictures that fool, of those that were right
-    and attacked; reloaded: that also do so out of a PNG file; lasting: that do when they were
-    rounded with care first. median: of what fools, the size of the change.
+    model: whom it is made for, where that is another than the page's. before: pictures right
+    without any change, of all; accuracy: those still right. success: pictures that fool, of those
+    that were right and attacked; reloaded: that also do so out of a PNG file; lasting: that do when
+    they were rounded with care first. median: of what fools, the size of the change.
     """
 
     attack: str
@@ -46,6 +48,13 @@ class Row:
     reloaded: Share
     lasting: Share
     median: float | None
+    before: Share
+    model: str = ""
+
+    @property
+    def name(self) -> str:
+        """The attack, and on whom."""
+        return f"{self.attack}, {self.model}" if self.model else self.attack
 
     @property
     def within(self) -> str:
@@ -55,7 +64,7 @@ class Row:
         shares = {
             name: {"part": found.part, "of": found.of, "share": found.share,
                    "interval": list(found.interval)}
-            for name in ("accuracy", "success", "reloaded", "lasting")
+            for name in ("before", "accuracy", "success", "reloaded", "lasting")
             for found in [getattr(self, name)]
         }  # fmt: skip
         return vars(self) | shares
@@ -101,12 +110,13 @@ class Attacks:
     @property
     def headline(self) -> str:
         """The strongest attack's first ε that takes half of what was right, in words."""
-        if not self.rows:
+        rows = [row for row in self.rows if not row.model]
+        if not rows:
             return "No attack was finished."
         half = self.clean.part / 2
-        found = [row for row in self.rows if row.success.part >= half]
+        found = [row for row in rows if row.success.part >= half]
         if not found:
-            last = min(self.rows, key=lambda row: row.accuracy.share)
+            last = min(rows, key=lambda row: row.accuracy.share)
             return (
                 f"Of {self.clean.part} pictures that were right, {last.attack} fools "
                 f"{last.success.part} within {NORMS[last.norm]} {last.within}, and no attack more."
@@ -145,23 +155,22 @@ def written(epsilon: float, norm: str = "linf") -> str:
 def curves(rows: Sequence[Row], clean: Share) -> bytes:
     """Accuracy under attack by ε, with its intervals, one panel a norm."""
     norms = [norm for norm in NORMS if any(row.norm == norm for row in rows)]
-    names = list(dict.fromkeys(row.attack for row in rows))
+    attacks = list(dict.fromkeys(row.attack for row in rows))
+    models = list(dict.fromkeys(row.model for row in rows))
     with style():
         figure, axes = panels(1, len(norms), width=330, height=240)
         for axis, norm in zip(axes, norms, strict=True):
             own = [row for row in rows if row.norm == norm]
             marks = sorted({row.epsilon for row in own})
             axis.axhline(100 * clean.share, color=MUTED, lw=0.8, ls="dotted")
-            for name in names:
-                line = sorted((row for row in own if row.attack == name), key=lambda r: r.epsilon)
-                if not line:
-                    continue
-                places = [marks.index(row.epsilon) + 1 for row in line]
-                shares = [100 * row.accuracy.share for row in line]
-                low, high = ([100 * row.accuracy.interval[side] for row in line] for side in (0, 1))
-                colour = COLOURS[names.index(name) % len(COLOURS)]
-                axis.plot([0, *places], [100 * clean.share, *shares], "o-", color=colour, ms=3.5,
-                          lw=1.3, label=name)  # fmt: skip
+            for line in _lines(own):
+                places = [0, *(marks.index(row.epsilon) + 1 for row in line)]
+                counts = [line[0].before, *(row.accuracy for row in line)]
+                low, high = ([100 * each.interval[side] for each in counts] for side in (0, 1))
+                colour = COLOURS[attacks.index(line[0].attack) % len(COLOURS)]
+                dashes = DASHES[models.index(line[0].model) % len(DASHES)]
+                axis.plot(places, [100 * each.share for each in counts], marker="o", ls=dashes,
+                          color=colour, ms=3.5, lw=1.3, label=line[0].name)  # fmt: skip
                 axis.fill_between(places, low, high, color=colour, alpha=0.13, lw=0)
             axis.set_xticks(
                 range(len(marks) + 1), ["0", *(written(mark, norm) for mark in marks)], fontsize=8
@@ -171,6 +180,15 @@ def curves(rows: Sequence[Row], clean: Share) -> bytes:
             axis.legend(frameon=False, fontsize=8)
         axes[0].set_ylabel("accuracy on all pictures, %")
         return png(figure)
+
+
+def _lines(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of each attack and model, by rising ε."""
+    names = dict.fromkeys(row.name for row in rows)
+    return [
+        sorted((row for row in rows if row.name == name), key=lambda row: row.epsilon)
+        for name in names
+    ]
 
 
 def examples(found: Sequence[Example]) -> bytes:

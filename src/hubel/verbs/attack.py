@@ -51,7 +51,7 @@ class Attacked:
     def lines(self) -> tuple[str, ...]:
         """What it says, a line for each attack and ε."""
         rows = (
-            f"{row.attack:<9} {NORMS[row.norm]} {row.within:<7} accuracy "
+            f"{row.name:<9} {NORMS[row.norm]} {row.within:<7} accuracy "
             f"{percent(row.accuracy.share)} ({interval(row.accuracy.interval)}), fools "
             f"{percent(row.success.share)} of the right ones, {percent(row.lasting.share)} also "
             "from a file"
@@ -101,10 +101,10 @@ def attack(
     of √(pixels' number), the length of a change of half of that everywhere, unless epsilons are
     given, which count for every norm. target: the class, by name or number, that pictures are to be
     taken for; None: any wrong one. steps, restarts: of PGD.
-    against: other models of the same classes and picture size: what is made for one is shown to
-    all. checks: whether the attacks themselves are put on trial. save: write the pictures that the
-    last attack makes at full strength within the largest ε as a data set, in folders by their right
-    class.
+    against: other models of the same classes: attacked as well, for their curves beside the
+    model's; and where they see pictures of its size, what is made for one is shown to all.
+    checks: whether the attacks themselves are put on trial. save: write the pictures that the last
+    attack makes at full strength within the largest ε as a data set, in folders by right class.
     out: the folder for attack.html, its pictures and attack.json; an earlier result is replaced.
 
     Only pictures that are right to begin with are attacked. Where the network hands no gradient
@@ -125,25 +125,29 @@ def attack(
             workers=workers, watch=watch,
         )  # fmt: skip
         budget = Budget(steps, restarts, target is not None, seed)
-        work = Work(at, budget, watch, request)
+        work = Work(at, budget, _within(epsilons, classifier.pixels), watch, request)
         for name in work.possible(attacks):
-            work.attack(name, _epsilons(epsilons, ATTACKS[name].norm.name, classifier.pixels))
+            work.attack(name)
+        for each, title in zip(others, names[1:], strict=True):
+            if work.going:
+                theirs = subject(
+                    model, each, data, target=target, split=split, most=images, seed=seed,
+                    workers=workers, watch=watch,
+                )  # fmt: skip
+                work.beside(theirs, title, attacks)
         if checks and work.going:
             work.check(_middle(epsilons))
         if others and work.going:
             work.transfer(others, names, _middle(epsilons))
-        found = work.found()
-        saved = None
+        found, facts, saved = work.found(), _facts(names[0], at, seed), None
         files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
+        atomic.write_folder(folder, files | _page(found, facts))
         if save and work.going:
             last = list(work.possible(attacks))[-1]
-            chosen = _epsilons(epsilons, ATTACKS[last].norm.name, classifier.pixels)
-            saved = work.save(last, max(chosen), folder / SET)
+            saved = work.save(last, folder / SET)
             found = work.found()
-    facts = _facts(names[0], at, seed)
-    files[PAGE] = attack_page(found, facts).encode()
-    files[FACTS] = (json.dumps(facts | _told(found), indent=2) + "\n").encode()
-    _write(folder, files, keep=saved)
+            for name, content in _page(found, facts).items():
+                atomic.write(folder / name, content)
     return Attacked(folder / PAGE, found, saved, stopped=not work.going)
 
 
@@ -161,13 +165,9 @@ def _facts(model: str, at: Subject, seed: int) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, files: dict[str, bytes], *, keep: Path | None) -> None:
-    """Into the folder; an adversarial set that was just written there stays."""
-    if keep is None:
-        atomic.write_folder(folder, files)
-        return
-    for name, content in files.items():
-        atomic.write(folder / name, content)
+def _page(found: Attacks, facts: dict[str, Any]) -> dict[str, bytes]:
+    told = json.dumps(facts | _told(found), indent=2) + "\n"
+    return {PAGE: attack_page(found, facts).encode(), FACTS: told.encode()}
 
 
 def _told(found: Attacks) -> dict[str, Any]:
@@ -186,13 +186,16 @@ def _told(found: Attacks) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _epsilons(given: Sequence[float] | None, norm: str, spec: PixelSpec) -> list[float]:
+def _within(given: Sequence[float] | None, spec: PixelSpec) -> dict[str, list[float]]:
+    """The ε of each attack, by its name."""
     if given is not None:
-        return sorted(set(given))
-    scale = 1.0
-    if norm == L2.name:
-        scale = math.sqrt(spec.channels * spec.size[0] * spec.size[1]) / 2
-    return [scale * level / 255 for level in LEVELS]
+        return dict.fromkeys(ATTACKS, sorted(set(given)))
+    half = math.sqrt(spec.channels * spec.size[0] * spec.size[1]) / 2
+    scale = {LINF.name: 1.0, L2.name: half}
+    return {
+        name: [scale[row.norm.name] * level / 255 for level in LEVELS]
+        for name, row in ATTACKS.items()
+    }
 
 
 def _middle(given: Sequence[float] | None) -> float:

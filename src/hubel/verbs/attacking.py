@@ -2,7 +2,8 @@
 
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hubel.breaking.gradient import LOSSES, pulled
 from hubel.breaking.robustness import ATTACKS, Attack, Budget, Fooled, robustness, taken
 from hubel.breaking.transferred import transferred
 from hubel.findings import Drawing
-from hubel.mistakes import Failure, Mistake
+from hubel.mistakes import Failure
 from hubel.model import Classifier, evaluating
 from hubel.report.attack import Attacks, Example, Row, Share, Tried, curves, examples
 from hubel.training.evaluate import wilson
@@ -32,8 +33,17 @@ TRIED = 100  # pictures, of the checks and of transfer
 class Work:
     """What has been found of a subject so far; ends early where a stop was asked for."""
 
-    def __init__(self, at: Subject, budget: Budget, watch: Watch, request: Request) -> None:
-        self.at, self.budget, self.watch, self.request = at, budget, watch, request
+    def __init__(
+        self,
+        at: Subject,
+        budget: Budget,
+        epsilons: Mapping[str, Sequence[float]],
+        watch: Watch,
+        request: Request,
+    ) -> None:
+        """epsilons: of each attack, by its name."""
+        self.at, self.budget, self.epsilons = at, budget, epsilons
+        self.watch, self.request = watch, request
         self.rows: list[Row] = []
         self.shown: dict[str, list[Example]] = {}
         self.tried: list[Tried] = []
@@ -63,9 +73,9 @@ class Work:
         """The attacks that can be made: without gradients only the search."""
         yield from dict.fromkeys(["search"] * len(names) if self.blind else names)
 
-    def attack(self, name: str, epsilons: Sequence[float]) -> None:
+    def attack(self, name: str) -> None:
         """Add a row for each ε, and examples."""
-        at, attack, batches = self.at, ATTACKS[name], 0
+        at, attack, epsilons, batches = self.at, ATTACKS[name], self.epsilons[name], 0
 
         def on_batch() -> bool:
             nonlocal batches
@@ -94,7 +104,7 @@ class Work:
         return Row(
             name, attack.norm.name, found.epsilon, share(at.right - fools, at.n), share(fools, n),
             share(int(found.reloaded.sum()), n), share(int(found.lasting.sum()), n),
-            float(sizes.median()) if fools else None,
+            float(sizes.median()) if fools else None, share(at.right, at.n),
         )  # fmt: skip
 
     def _examples(self, name: str, attack: Attack, found: Fooled) -> dict[str, list[Example]]:
@@ -143,16 +153,25 @@ class Work:
             if not found.passed:
                 self._tell(f"What must hold of a sound attack does not: {found.name} ({found[2]}).")
 
+    def beside(self, other: Subject, name: str, attacks: Sequence[str]) -> None:
+        """Add the rows of the same attacks on another network."""
+        theirs = Work(other, self.budget, self.epsilons, self.watch, self.request)
+        for attack in theirs.possible(attacks):
+            theirs.attack(attack)
+        self.rows += [replace(row, model=name) for row in theirs.rows]
+        self.lines += [f"{name}: {line}" for line in theirs.lines]
+
     def transfer(self, others: Sequence[Classifier], names: Sequence[str], epsilon: float) -> None:
         """Fill the matrix, on pictures that every network names rightly."""
         own = self.at.classifier
         networks = [own, *others]
         for other, name in zip(others, names[1:], strict=True):
             if (other.pixels.size, other.pixels.channels) != (own.pixels.size, own.pixels.channels):
-                raise Mistake(
+                self._tell(
                     f"{name} sees pictures of another size or kind than {names[0]}: what is made "
                     "for one cannot be shown to the other."
                 )
+                return
         pixels = self.at.pixels[:TRIED]
         labels = [
             numbered(own.classes, each.classes).to(pixels.device)[self.at.labels[:TRIED]]
@@ -176,14 +195,15 @@ class Work:
         )  # fmt: skip
         self.matrix = (tuple(names), found.tolist(), n)
 
-    def save(self, name: str, epsilon: float, folder: Path) -> Path:
-        """Write what an attack at full strength makes of every picture, as a data set.
+    def save(self, name: str, folder: Path) -> Path:
+        """Write what an attack at full strength makes within its largest ε, as a data set.
 
         What was there before is replaced. Told: how many fool when they are read again.
         """
         at, budget = self.at, self.budget._replace(drop=False)
         (found,) = robustness(
-            at.network, at.pixels, at.wanted, ATTACKS[name], [epsilon], budget=budget,
+            at.network, at.pixels, at.wanted, ATTACKS[name], [max(self.epsilons[name])],
+            budget=budget,
             batch=at.batch,
         )  # fmt: skip
         again = []
