@@ -6,6 +6,8 @@ Anything else that is raised is a bug of ours and keeps its traceback.
 import difflib
 from collections.abc import Iterable
 
+MOST = 60  # names that a sentence lists
+
 
 class Mistake(ValueError):
     """What was asked for is wrong: a name, a value, a shape. The command line exits with 2."""
@@ -24,4 +26,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> Mistake:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     guess = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-    return Mistake(f"There is no {kind} {name!r}.{guess} Known: {', '.join(names)}.")
+    more = f", … ({len(names):,} in all)" if len(names) > MOST else ""
+    known = f"{', '.join(names[:MOST])}{more}"
+    return Mistake(f"There is no {kind} {name!r}.{guess} Known: {known}.")

@@ -240,7 +240,7 @@ X, Y = torch.full((2, 1, 2, 2), 0.5), torch.tensor([0, 1])
         ({"epsilon": math.nan}, "ε is above 0"),
         ({"epsilon": 8.0}, "8/255"),
         ({"epsilon": 300.0}, "ε is above 0 and at most 1"),
-        ({"epsilon": 2.5, "norm": L2}, "of 255 levels"),
+        ({"epsilon": 2.5, "norm": L2}, "ε is above 0 and at most 2"),
         ({"steps": 0}, "1 step"),
         ({"step": 0.0}, "size of a step"),
         ({"restarts": 2}, "give a seed"),

@@ -45,8 +45,10 @@ def test_a_disc_on_a_plain_ground_is_found_exactly(ground: float, channels: int)
     images[1, :, disc()] = 1 - ground
     images[1, :, 20, 20] = ground  # a hole
     images[1, :, 2, 20] = 1 - ground  # a speck
-    masks, certain, why, separability = found(images)
+    masks, certain, why, separability, solid = found(images)
     assert (masks == disc()).all()
+    assert (solid[0] == disc()).all()
+    assert solid[1].sum() == disc().sum() - 1  # its hole is none of it
     assert certain.all()
     assert why == ("", "")
     assert separability.min() > 0.9

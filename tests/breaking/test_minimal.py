@@ -55,7 +55,8 @@ def linear(weights: Tensor, bias: Tensor) -> nn.Module:
 
 def slowly(network: nn.Module, x: Tensor, norm: str, overshoot: float = 0.02) -> Tensor:
     """Algorithm 2 on one picture (C, H, W), all classes at every step, clipped to the box."""
-    own = int(network(x[None]).argmax())
+    first = network(x[None])[0].detach()
+    own, least = int(first.argmax()), TIE * float(first.max() - first.min())
     for _ in range(50):
         leaf = x.detach().requires_grad_()
         logits = network(leaf[None])[0]
@@ -67,7 +68,6 @@ def slowly(network: nn.Module, x: Tensor, norm: str, overshoot: float = 0.02) ->
                 continue
             (w,) = torch.autograd.grad(logits[k] - logits[own], leaf, retain_graph=True)
             # DeepFool takes a boundary to be at least so far away, lest a step be lost in rounding
-            least = TIE * float((logits.max() - logits.min()).detach())
             f = max(float((logits[own] - logits[k]).detach()), least)
             if norm == "l2":
                 steps.append((f / float(w.norm()), f / float(w.square().sum()) * w))
@@ -251,3 +251,29 @@ def test_pixels_outside_the_box_and_networks_without_a_way() -> None:
     endless = linear(torch.full((3, 128), torch.inf).double(), torch.zeros(3).double())
     with pytest.raises(Failure, match="not finite"):
         deepfool(endless, pictures(2))
+
+
+def test_two_classes_are_crossed_like_any() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for seed in range(8):
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            two = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(60, 2))
+        pixels = torch.rand(20, 1, 6, 10, generator=generator)
+        found = deepfool(two, pixels)
+        assert bool(found.fooled.all())
+        assert torch.equal(two(found.images).argmax(1) != two(pixels).argmax(1), found.fooled)
+
+
+def test_a_network_that_detaches_its_pixels_is_a_failure() -> None:
+    class Detaches(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = torch.nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.last(x.detach().flatten(1))
+            return logits
+
+    with pytest.raises(Failure, match="hands no gradient back"):
+        deepfool(Detaches(), torch.rand(2, 1, 2, 2))

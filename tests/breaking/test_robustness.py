@@ -116,6 +116,15 @@ def test_a_stop_ends_it(network: nn.Module, right: tuple[Tensor, Tensor]) -> Non
     )  # fmt: skip
     assert [each.epsilon for each in found] == [0.01]
     assert len(asked) == 5
+    # what is whole by then is kept
+    found = list(
+        robustness(network, pixels, labels, ATTACKS["fgsm"], [0.01, 0.02], on_batch=lambda: True)
+    )
+    assert [each.epsilon for each in found] == [0.01]
+    found = list(
+        robustness(network, pixels, labels, ATTACKS["deepfool"], [0.1, 0.2], on_batch=lambda: True)
+    )
+    assert [each.epsilon for each in found] == [0.1, 0.2]
 
 
 def test_no_picture_and_a_wrong_epsilon(network: nn.Module, right: tuple[Tensor, Tensor]) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 from hubel.report import fooling
 from hubel.report.fooling import Gallery, fooling_page, gallery_sheet, median_curves
 
-FACTS = {"date": "2026-01-01", "hubel": "0", "torch": "0", "model": "<net>"}
+FACTS = {"date": "2026-01-01", "hubel": "0", "torch": "0", "model": "<net>", "stopped": False}
 
 
 def gallery(n: int, way: str = "cppn") -> Gallery:

@@ -14,6 +14,7 @@ from hubel.breaking.norms import L2, LINF
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.pixels import PixelSpec
+from hubel.verbs import attack_subject
 from hubel.verbs.watch import Watch
 from tests.conftest import Command
 
@@ -135,13 +136,70 @@ def test_without_a_gradient_it_searches_and_says_so(folder: Path, tmp_path: Path
     assert "give way to the random search" in found.page.read_text()
 
 
+def test_damaged_weights_are_a_failure_and_a_blind_network_has_no_targets(
+    run: Path, folder: Path, tmp_path: Path
+) -> None:
+    damaged = hubel.load(run)
+    with torch.no_grad():
+        next(damaged.parameters()).fill_(torch.nan)
+    for verb in (hubel.attack, hubel.corrupt):
+        with pytest.raises(Failure, match="not finite"):
+            verb(damaged, "digits", images=10, threads=1, out=tmp_path / "n")
+    spec = PixelSpec((12, 12), 3, mean=(0.0,) * 3, std=(1.0,) * 3)
+    blind = Classifier(Blind(), classes=("dark", "light", "grey"), pixels=spec)
+    for given in ({"target": "light"}, {"attacks": ["pgd-l2"], "epsilons": [1.0]}):
+        with pytest.raises(Failure, match="hands no gradient back"):
+            hubel.attack(blind, folder, out=tmp_path / "b", **QUICK | given)  # type: ignore[arg-type]
+
+
+def test_the_callers_modes_do_not_matter(run: Path, tmp_path: Path) -> None:
+    how = {"attacks": ["pgd"], "epsilons": [0.1], "checks": False} | QUICK
+    plain = hubel.attack(run, out=tmp_path / "a", **how)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        inside = hubel.attack(run, out=tmp_path / "b", **how)  # type: ignore[arg-type]
+    assert inside.found.rows == plain.found.rows
+
+
+def test_nothing_of_the_users_is_replaced(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {"attacks": ["fgsm"], "epsilons": [0.2], "checks": False} | QUICK
+    saved = hubel.attack(run, out=tmp_path / "b", save=True, **how).saved  # type: ignore[arg-type]
+    with pytest.raises(Mistake, match="which is replaced"):
+        hubel.attack(run, saved, out=tmp_path / "b", **how)  # type: ignore[arg-type]
+    assert saved is not None
+    assert any(saved.rglob("*.png"))
+    (tmp_path / "c").mkdir()
+    monkeypatch.chdir(tmp_path / "c")
+    with pytest.raises(Mistake, match="you are in it"):
+        hubel.attack(run, out=".", **how)  # type: ignore[arg-type]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Mistake, match="is a file"):
+        hubel.attack(run, out=tmp_path / "file" / "below", **how)  # type: ignore[arg-type]
+
+
+def test_stopped_before_anything_is_done_it_changes_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {"attacks": ["cw"], "epsilons": [0.5], "checks": False} | QUICK
+    page = hubel.attack(run, out=tmp_path / "b", **how).page  # type: ignore[arg-type]
+    before = page.read_bytes()
+    monkeypatch.setattr(attack_subject, "AT_ONCE", 64 * 8 * 10)  # ten pictures
+    with pytest.raises(KeyboardInterrupt):
+        hubel.attack(run, out=tmp_path / "b", watch=Heard(stop="cw"), **how)  # type: ignore[arg-type]
+    assert page.read_bytes() == before
+
+
 def test_ctrl_c_keeps_what_is_done(run: Path, tmp_path: Path) -> None:
     watch = Heard(stop="pgd")
     found = hubel.attack(
         run, attacks=["fgsm", "pgd"], epsilons=[0.1, 0.2], out=tmp_path / "b", watch=watch, **QUICK
     )
     assert found.stopped
-    assert {row.attack for row in found.found.rows} == {"fgsm"}
+    # the batch at work was ended, and is kept
+    done = [(row.attack, row.epsilon) for row in found.found.rows]
+    assert done == [("fgsm", 0.1), ("fgsm", 0.2), ("pgd", 0.1)]
+    assert "Stopped before all was done" in found.page.read_text()
     assert found.page.exists()
     assert "checks" not in watch.stages
 

@@ -145,7 +145,7 @@ def test_mistakes(classifier: Classifier, tmp_path: Path) -> None:
         ({"encodings": ["drect"]}, "no way of fooling 'drect'. Did you mean 'direct'"),
         ({"encodings": ["cppn", "cppn"]}, "once"),
         ({"classes": ["e"]}, "no class 'e'"),
-        ({"classes": [4]}, "0 to 3; found 4"),
+        ({"classes": [4]}, "There is no class 4: they are 0 to 3"),
         ({"classes": []}, "at least one class"),
         ({"classes": ["a", 0]}, "once"),
         ({"evaluations": 0}, "--evaluations is 1 or more, not 0"),

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hubel.breaking.minimal import Minimal
+from hubel.breaking.minimal import Minimal, slope_of
 from hubel.breaking.nearest import Nearest
 from hubel.mistakes import Mistake
 from hubel.model import evaluating
@@ -96,7 +96,7 @@ def _descend(
         nearest.steps[numbers] += 1
         fools[place] |= nearest.there(logits.detach(), numbers, confidence)
         short = nearest.missing(logits, numbers).clamp_min(-confidence)
-        (slope,) = torch.autograd.grad((c[place] * short).sum(), leaf)
+        slope = slope_of((c[place] * short).sum(), leaf)
         change = x - origin[place]
         slope = (slope + 2 * change) * (1 - th * th) / 2
         m = BETAS[0] * m + (1 - BETAS[0]) * slope

@@ -115,7 +115,7 @@ def _ascents(
             confidences=torch.full((len(classes),), torch.nan), evaluations=torch.tensor(0),
             generation=torch.tensor(0), curve=torch.empty(0, 3, dtype=torch.float64),
         )  # fmt: skip
-    while (first := int(state["generation"]) * group) < len(classes):
+    while (first := int((~state["confidences"].isnan()).sum())) < len(classes):
         part = classes[first : first + group]
         aims = [Objective(k, measure="probability", goal=(1 + goal) / 2) for k in part]
         found = maximise(

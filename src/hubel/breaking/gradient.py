@@ -18,6 +18,10 @@ from hubel.breaking.norms import LINF, Norm
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import evaluating
 
+BLIND = (
+    "The network hands no gradient back to its pixels (it rounds, or detaches them): an attack by "
+    "gradient cannot begin; a search without one can."
+)
 # By what a picture's logits are pulled, (logits (N, K), labels (N,)) → the loss's gradient by the
 # logits: the loss itself is never needed. "cross-entropy" is the papers'; "margin" (Carlini &
 # Wagner 2017, section IV-A, f6) does not fade where the network is sure.
@@ -105,6 +109,7 @@ def pgd(
     sizes = [step] * steps if step is not None else _sizes(epsilon, steps, drop=drop)
     numbers = range(len(pixels)) if indices is None else indices
     with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+        pixels = pixels.detach()
         found, merit = pixels.clone(), pixels.new_full((len(pixels),), -torch.inf)
         left = torch.arange(len(pixels), device=pixels.device)  # whom the next ascent is for
         for restart in range(restarts):
@@ -185,10 +190,7 @@ def pulled(network: nn.Module, x: Tensor, labels: Tensor, pull: Pull) -> tuple[T
             logits, leaf, pull(logits.detach(), labels), allow_unused=True
         )
     if slope is None:
-        raise Failure(
-            "The network hands no gradient back to its pixels (it rounds, or detaches them): an "
-            "attack by gradient cannot begin; a search without one can."
-        )
+        raise Failure(BLIND)
     if not bool(slope.sum().isfinite()):
         _not_finite(logits, slope)
     return logits.detach(), slope
@@ -216,7 +218,7 @@ def check(pixels: Tensor, labels: Tensor, epsilon: float, norm: Norm = LINF) -> 
     most = norm.everything(pixels[0].numel() if len(pixels) else 1)
     if not len(pixels) and epsilon > 0:
         return  # of what size the pictures are, nobody knows
-    if most < epsilon <= 255 * most:
+    if norm is LINF and most < epsilon <= 255:
         raise Mistake(
             f"ε is in units of pixels from 0 to 1, not {epsilon:g}: of 255 levels that is "
             f"{epsilon:g}/255."
@@ -248,7 +250,9 @@ def check_pixels(pixels: Tensor, labels: Tensor) -> None:
 
 
 def check_labels(logits: Tensor, labels: Tensor) -> None:
-    """Raises Mistake for a label that is no class of these logits (N, K)."""
+    """Raises Mistake for what are no logits (N, K), and for a label that is no class of theirs."""
+    if logits.ndim != 2:
+        raise Mistake(f"A classifier gives logits (N, K), not {tuple(logits.shape)}.")
     if len(labels) and int(labels.max()) >= logits.shape[1]:
         raise Mistake(f"Labels are 0 to {logits.shape[1] - 1}; found {int(labels.max())}.")
 

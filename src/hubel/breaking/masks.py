@@ -30,16 +30,16 @@ SEPARATE, LEAST, MOST, TOUCHING = 0.75, 0.02, 0.95, 0.6
 
 
 class Found(NamedTuple):
-    """masks (N, H, W); certain (N,): whether each can be relied on; why (N): in words, where not.
-
-    separability (N,): Otsu's η, the share of the distances' variance that the threshold explains,
-    in [0, 1].
+    """masks (N, H, W), without holes; solid (N, H, W): the same with them. certain (N,): whether
+    each can be relied on; why (N): in words, where not. separability (N,): Otsu's η, the share of
+    the distances' variance that the threshold explains, in [0, 1].
     """
 
     masks: Masks
     certain: NDArray[np.bool_]
     why: tuple[str, ...]
     separability: NDArray[np.float64]
+    solid: Masks
 
 
 def found(images: Images) -> Found:
@@ -55,11 +55,11 @@ def found(images: Images) -> Found:
         raise Mistake(f"Pictures are (N, C, H, W), and not empty; found {images.shape}.")
     far = _distances(images)
     thresholds, separability = otsu(far.reshape(len(far), images.shape[2] * images.shape[3]))
-    masks = far > thresholds[:, None, None]
-    masks = np.stack([_whole(mask) for mask in masks]) if len(masks) else masks
+    above = far > thresholds[:, None, None]
+    masks = np.stack([_whole(mask) for mask in above]) if len(above) else above
     why = tuple(_doubt(mask, float(eta)) for mask, eta in zip(masks, separability, strict=True))
     certain = np.array([not doubt for doubt in why], bool)
-    return Found(masks, certain, why, separability)
+    return Found(masks, certain, why, separability, masks & above)
 
 
 def otsu(values: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -12,13 +12,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hubel.breaking.gradient import check_labels, check_pixels
+from hubel.breaking.gradient import BLIND, check_labels, check_pixels
 from hubel.breaking.layout import best_layout, laid_out
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import evaluating
 
 AGAIN = 3  # of the candidates, how many are looked at after the first step: those nearest then
-TIE = 1e-5  # of the logits' range: a boundary is taken to be at least so far away
+TIE = 1e-4  # of the logits' range at the start: a boundary is taken to be at least so far away
 
 
 class Minimal(NamedTuple):
@@ -89,17 +89,20 @@ def deepfool(
             x, layout = images.clone(), best_layout(network, images)
             leaf, logits = seen(network, x, layout)
             own, others = _rivals(logits.detach(), labels, candidates)
+            least = TIE * (logits.detach().amax(1) - logits.detach().amin(1))
             place = torch.arange(len(x), device=x.device)  # of x among the pictures
             for number in range(steps + 1):
                 stay = logits.argmax(1) == own
                 images[place], taken[place], fooled[place] = x, number, ~stay
                 if number == steps or not bool(stay.any()):
                     break
-                x, own, others, place = (part[stay] for part in (x, own, others, place))
+                x, own, others, place, least = (
+                    part[stay] for part in (x, own, others, place, least)
+                )
                 if (len(leaf) - len(x)) * others.shape[1] > len(x):
                     # to look at those that stay costs less than the others' backward passes
                     (leaf, logits), stay = seen(network, x, layout), stay[stay]
-                step, nearest = _step(leaf, logits, stay, own, others, WAYS[norm])
+                step, nearest = _step(leaf, logits, stay, own, others, least, WAYS[norm])
                 others = others.gather(1, nearest[:, :AGAIN]) if number == 0 else others
                 x = (x + (1 + overshoot) * step).clamp_(0, 1)
                 leaf, logits = seen(network, x, layout)
@@ -111,13 +114,20 @@ def seen(network: nn.Module, x: Tensor, layout: torch.memory_format) -> tuple[Te
     leaf = laid_out(x.detach(), layout).requires_grad_()
     logits: Tensor = network(leaf)
     if not logits.requires_grad:
-        raise Failure(
-            "The network hands no gradient back to its pixels (it rounds, or detaches them): an "
-            "attack by gradient cannot begin; a search without one can."
-        )
+        raise Failure(BLIND)
     if not bool(logits.detach().isfinite().all()):
         raise Failure("The network's logits are not finite: there is nothing to follow.")
     return leaf, logits
+
+
+def slope_of(
+    value: Tensor, leaf: Tensor, pull: Tensor | None = None, *, keep: bool = False
+) -> Tensor:
+    """The slope by the pixels, pulled at by `pull`. Raises Failure where none leads to them."""
+    (slope,) = torch.autograd.grad(value, leaf, pull, retain_graph=keep, allow_unused=True)
+    if slope is None:  # its parameters alone have a gradient
+        raise Failure(BLIND)
+    return slope
 
 
 def _rivals(logits: Tensor, labels: Tensor | None, candidates: int) -> tuple[Tensor, Tensor]:
@@ -129,30 +139,36 @@ def _rivals(logits: Tensor, labels: Tensor | None, candidates: int) -> tuple[Ten
 
 
 def _step(
-    leaf: Tensor, logits: Tensor, stay: Tensor, own: Tensor, others: Tensor, way: Way
+    leaf: Tensor,
+    logits: Tensor,
+    stay: Tensor,
+    own: Tensor,
+    others: Tensor,
+    least: Tensor,
+    way: Way,
 ) -> tuple[Tensor, Tensor]:
     """The way to the nearest boundary, and the order of the others from near to far (s, m).
 
     leaf (n, …), logits (n, K): of them stay bool (n,) picks the s pictures that own (s,) and
-    others (s, m) belong to. The step is like leaf[stay]; 0 where there is no slope.
+    others (s, m) belong to; least (s,): the smallest gap that counts. The step is like leaf[stay];
+    0 where there is no slope.
     """
     rows = stay.nonzero()[:, 0]
     values = logits.detach()[rows]
-    range_ = (values.amax(1) - values.amin(1))[:, None]
     gaps = values.gather(1, own[:, None]) - values.gather(1, others)
-    gaps = gaps.maximum(TIE * range_)  # a tie is stepped over, too
+    gaps = gaps.maximum(least[:, None])  # a tie is stepped over, too
     distances = torch.empty_like(gaps)
-    best, least = torch.zeros_like(leaf)[rows], gaps.new_full((len(rows),), torch.inf)
-    chosen = torch.zeros_like(least)
+    best, nearest = torch.zeros_like(leaf)[rows], gaps.new_full((len(rows),), torch.inf)
+    chosen = torch.zeros_like(nearest)
     for k, other in enumerate(others.unbind(1)):
         pull = torch.zeros_like(logits)
         pull[rows, other], pull[rows, own] = 1, -1
         last = k == others.shape[1] - 1
-        (slope,) = torch.autograd.grad(logits, leaf, pull, retain_graph=not last)
+        slope = slope_of(logits, leaf, pull, keep=not last)
         slope = slope[rows] if len(rows) < len(leaf) else slope
         distances[:, k] = gaps[:, k] / way.length(slope.flatten(1))
-        closer = distances[:, k] < least
-        least = torch.where(closer, distances[:, k], least)
+        closer = distances[:, k] < nearest
+        nearest = torch.where(closer, distances[:, k], nearest)
         chosen = torch.where(closer, gaps[:, k], chosen)
         best = torch.where(_each(closer, best), slope, best)
     direction = way.direction(best)

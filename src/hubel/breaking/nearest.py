@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hubel.breaking.gradient import check_labels, check_pixels
 from hubel.breaking.layout import best_layout, laid_out
-from hubel.breaking.minimal import Minimal, seen
+from hubel.breaking.minimal import Minimal, seen, slope_of
 from hubel.mistakes import Mistake
 
 
@@ -77,7 +77,7 @@ class Nearest:
         leaf, logits = seen(self.network, self.pixels[numbers], self.layout)
         own, rival = logits.argmax(1)[:, None], self.rivals[numbers][:, None]
         gap = (logits.gather(1, own) - logits.gather(1, rival))[:, 0]
-        (slope,) = torch.autograd.grad(gap.sum(), leaf)
+        slope = slope_of(gap.sum(), leaf)
         square = slope.flatten(1).square().sum(1)
         tiny = torch.finfo(square.dtype).tiny
         return gap.detach().clamp_min(1e-6), torch.where(square > tiny, square, 1.0)

@@ -173,16 +173,18 @@ def robustness(
     """Attack pictures that the network gets right within every ε, from the smallest on.
 
     pixels (N, C, H, W) and labels (N,): right, or if targeted to be taken for. on_batch: called
-    after each batch; where it says True, nothing more is yielded.
+    after each batch; where it says True, no other is begun, and only what is whole is yielded.
     """
     budget = budget or Budget()
     nearest: Tensor | None = None
+    stopped = False
     if attack.nearest is not None:
         parts = []
         for part in _parts(len(pixels), batch):
-            parts.append(attack.nearest(network, pixels[part], labels[part], budget.targeted))
-            if on_batch():
+            if stopped:
                 return
+            parts.append(attack.nearest(network, pixels[part], labels[part], budget.targeted))
+            stopped = on_batch()
         nearest = torch.cat(parts) if parts else pixels.clone()
     images, done = pixels.clone(), torch.zeros(len(pixels), dtype=torch.bool, device=pixels.device)
     for epsilon in sorted(epsilons):
@@ -193,12 +195,13 @@ def robustness(
         else:
             left = (~done).nonzero()[:, 0]
             for part in _parts(len(left), batch):
+                if stopped:
+                    return
                 chosen = left[part]
                 images[chosen] = _within(attack)(
                     network, pixels[chosen], labels[chosen], epsilon, chosen.tolist(), budget
                 )
-                if on_batch():
-                    return
+                stopped = on_batch()
         found = taken(network, images, labels, targeted=budget.targeted, batch=batch)
         done = done | found if attack.nested else done
         through = taken(network, saved(images), labels, targeted=budget.targeted, batch=batch)

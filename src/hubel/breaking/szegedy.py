@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hubel.breaking.box_lbfgs import minimise
-from hubel.breaking.minimal import Minimal
+from hubel.breaking.minimal import Minimal, slope_of
 from hubel.breaking.nearest import Nearest
 from hubel.mistakes import Mistake
 from hubel.model import evaluating
@@ -70,7 +70,7 @@ def _search(nearest: Nearest, left: Tensor, rounds: int, steps: int, memory: int
             nearest.steps[numbers] += 1
             leaf, logits = nearest.look(points.view(-1, *shape), numbers)
             loss = F.cross_entropy(logits, nearest.rivals[numbers], reduction="none")
-            (slope,) = torch.autograd.grad(loss.sum(), leaf)
+            slope = slope_of(loss.sum(), leaf)
             change = points - origin[which]
             worth = loss.detach() + c[which] * change.square().sum(1)
             return worth, slope.flatten(1) + 2 * c[which, None] * change

@@ -96,7 +96,7 @@ class Attacks:
     """All that is on the page.
 
     clean: pictures right before any attack, of all. transfer: (names, shares (M, M), pictures),
-    rows fool columns.
+    rows fool columns. target: what pictures were to be taken for. stopped: before all was done.
     """
 
     clean: Share
@@ -106,6 +106,8 @@ class Attacks:
     checks: Sequence[Tried] = ()
     transfer: tuple[Sequence[str], Sequence[Sequence[float]], int] | None = None
     lines: Sequence[str] = ()
+    target: str | None = None
+    stopped: bool = False
 
     @property
     def headline(self) -> str:
@@ -113,19 +115,19 @@ class Attacks:
         rows = [row for row in self.rows if not row.model]
         if not rows:
             return "No attack was finished."
-        half = self.clean.part / 2
-        found = [row for row in rows if row.success.part >= half]
+        found = [row for row in rows if 2 * row.success.part >= row.success.of]
         if not found:
             last = min(rows, key=lambda row: row.accuracy.share)
             return (
-                f"Of {self.clean.part} pictures that were right, {last.attack} fools "
+                f"Of {last.success.of} pictures that were right, {last.attack} fools "
                 f"{last.success.part} within {NORMS[last.norm]} {last.within}, and no attack more."
             )
         first = min(found, key=lambda row: (row.norm != "linf", row.epsilon, -row.success.part))
+        what = "wrong ones" if self.target is None else f"{self.target!r}"
         return (
             f"{first.attack} turns {first.success.part} of {first.success.of} right answers into "
-            f"wrong ones, by changes of at most {first.within} ({NORMS[first.norm]}; pixels are "
-            "from 0 to 1)."
+            f"{what}, by changes of at most {first.within} ({NORMS[first.norm]}; pixels are from 0 "
+            "to 1)."
         )
 
     @property

@@ -112,7 +112,7 @@ class Gallery:
 def fooling_page(
     galleries: Sequence[Gallery], curves: bytes | None, facts: Mapping[str, Any]
 ) -> str:
-    """The whole page as HTML. curves: PNG. facts: date, hubel, torch, model."""
+    """The whole page as HTML. curves: PNG. facts: date, hubel, torch, model, stopped."""
     sheets = {each.way: _uri(gallery_sheet(each)) for each in galleries if len(each.names) > MANY}
     return render(
         "fooling.html", galleries=galleries, sheets=sheets, facts=facts,

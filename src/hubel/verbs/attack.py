@@ -71,6 +71,7 @@ class Attacked:
         }
 
 
+@torch.inference_mode(False)  # what is loaded and read is to be differentiated
 def attack(
     model: str | os.PathLike[str] | Classifier,
     data: str | os.PathLike[str] | None = None,
@@ -114,31 +115,32 @@ def attack(
     """
     watch = watch or Watch()
     _check(attacks, epsilons, steps, restarts, aimed=target is not None)
-    folder = place(Path(out), FACTS, "attack")
+    folder = place(Path(out), FACTS, "attack", data=data)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     others = [loaded(each, download=download, watch=watch).to(where) for each in against]
-    names = [_name(each, f"network {n}") for n, each in enumerate((model, *against), 1)]
+    names = _names((model, *against))
     with machine.threads(threads), interruptible() as request:
-        at = subject(
-            model, classifier, data, target=target, split=split, most=images, seed=seed,
-            workers=workers, watch=watch,
+        at, *beside = (
+            subject(
+                model, each, data, target=target, split=split, most=images, seed=seed,
+                workers=workers, watch=watch,
+            )
+            for each in (classifier, *others)
         )  # fmt: skip
         budget = Budget(steps, restarts, target is not None, seed)
         work = Work(at, budget, _within(epsilons, classifier.pixels), watch, request)
         for name in work.possible(attacks):
             work.attack(name)
-        for each, title in zip(others, names[1:], strict=True):
+        for theirs, title in zip(beside, names[1:], strict=True):
             if work.going:
-                theirs = subject(
-                    model, each, data, target=target, split=split, most=images, seed=seed,
-                    workers=workers, watch=watch,
-                )  # fmt: skip
-                work.beside(theirs, title, attacks)
+                work.beside(theirs, title, attacks, _within(epsilons, theirs.classifier.pixels))
         if checks and work.going:
             work.check(_middle(epsilons))
         if others and work.going:
             work.transfer(others, names, _middle(epsilons))
+        if not work.rows and not work.going:
+            raise KeyboardInterrupt  # nothing was finished, and what is there stays
         found, facts, saved = work.found(), _facts(names[0], at, seed), None
         files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
         atomic.write_folder(folder, files | _page(found, facts))
@@ -183,6 +185,7 @@ def _told(found: Attacks) -> dict[str, Any]:
             "pictures": found.transfer[2],
         },
         "lines": list(found.lines),
+        "stopped": found.stopped,
     }  # fmt: skip
 
 
@@ -206,8 +209,16 @@ def _middle(given: Sequence[float] | None) -> float:
     return usual[len(usual) // 2]
 
 
-def _name(model: str | os.PathLike[str] | Classifier, otherwise: str) -> str:
-    return otherwise if isinstance(model, Classifier) else Path(os.fspath(model)).name
+def _names(models: Sequence[str | os.PathLike[str] | Classifier]) -> list[str]:
+    """What to call them: the last part of their paths, all of it where two end alike."""
+    paths = [
+        f"network {n}" if isinstance(each, Classifier) else os.fspath(each)
+        for n, each in enumerate(models, 1)
+    ]
+    short = [Path(path).resolve().name if Path(path).exists() else path for path in paths]
+    return [
+        path if short.count(name) > 1 else name for path, name in zip(paths, short, strict=True)
+    ]
 
 
 def _check(

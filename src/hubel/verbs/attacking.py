@@ -27,6 +27,7 @@ from hubel.verbs.labelled import class_folder, numbered
 from hubel.verbs.watch import Watch
 
 SHOWN = 8  # pictures of an attack
+STEM = 60  # letters of a picture's name that its changed copy is called by
 TRIED = 100  # pictures, of the checks and of transfer
 
 
@@ -58,8 +59,9 @@ class Work:
     def _has_gradient(self) -> bool:
         at = self.at
         try:
-            with evaluating(at.network), torch.enable_grad():
-                pulled(at.network, at.pixels[:1], at.wanted[:1], LOSSES["cross-entropy"])
+            with evaluating(at.network), torch.inference_mode(False), torch.enable_grad():
+                some = at.pixels[:1].clone(), at.wanted[:1].clone()
+                pulled(at.network, *some, LOSSES["cross-entropy"])
         except Failure as none:
             self._tell(f"{none} Attacks by gradient give way to the random search.")
             return False
@@ -70,8 +72,22 @@ class Work:
         self.watch.notice(sentence)
 
     def possible(self, names: Sequence[str]) -> Iterator[str]:
-        """The attacks that can be made: without gradients only the search."""
-        yield from dict.fromkeys(["search"] * len(names) if self.blind else names)
+        """The attacks that can be made: without gradients the search, in its norm, instead.
+
+        Raises Failure where there is none.
+        """
+        if not self.blind:
+            yield from dict.fromkeys(names)
+            return
+        search = ATTACKS["search"]
+        if self.at.target is not None or all(
+            ATTACKS[name].norm is not search.norm for name in names
+        ):
+            raise Failure(
+                "The network hands no gradient back to its pixels, and the search without one has "
+                "neither targets nor an L2: ask for an attack in L∞ without a target."
+            )
+        yield "search"
 
     def attack(self, name: str) -> None:
         """Add a row for each ε, and examples."""
@@ -99,10 +115,12 @@ class Work:
 
     def _row(self, name: str, attack: Attack, found: Fooled) -> Row:
         at, fools = self.at, int(found.fooled.sum())
+        # of what was aimed elsewhere, some is named a third class
+        wrong = int(taken(at.network, found.images, at.labels, batch=at.batch).sum())
         sizes = attack.norm.size(found.images - at.pixels)[found.fooled]
         n = len(at.pixels)
         return Row(
-            name, attack.norm.name, found.epsilon, share(at.right - fools, at.n), share(fools, n),
+            name, attack.norm.name, found.epsilon, share(at.right - wrong, at.n), share(fools, n),
             share(int(found.reloaded.sum()), n), share(int(found.lasting.sum()), n),
             float(sizes.median()) if fools else None, share(at.right, at.n),
         )  # fmt: skip
@@ -153,11 +171,16 @@ class Work:
             if not found.passed:
                 self._tell(f"What must hold of a sound attack does not: {found.name} ({found[2]}).")
 
-    def beside(self, other: Subject, name: str, attacks: Sequence[str]) -> None:
-        """Add the rows of the same attacks on another network."""
-        theirs = Work(other, self.budget, self.epsilons, self.watch, self.request)
-        for attack in theirs.possible(attacks):
-            theirs.attack(attack)
+    def beside(
+        self, other: Subject, name: str, attacks: Sequence[str], within: Mapping[str, list[float]]
+    ) -> None:
+        """Add the rows of the same attacks on another network, within ε of its own."""
+        theirs = Work(other, self.budget, within, self.watch, self.request)
+        try:
+            for attack in theirs.possible(attacks):
+                theirs.attack(attack)
+        except Failure as none:
+            theirs.lines.append(str(none))
         self.rows += [replace(row, model=name) for row in theirs.rows]
         self.lines += [f"{name}: {line}" for line in theirs.lines]
 
@@ -189,10 +212,14 @@ class Work:
             self.watch.progress("transfer", i + 1, len(networks))
             return self.request.made
 
-        found = transferred(
-            networks, [pixels[both]] * len(networks), [named[both] for named in labels],
-            epsilon=epsilon, steps=self.budget.steps, batch=self.at.batch, on_attack=on_attack,
-        )  # fmt: skip
+        try:
+            found = transferred(
+                networks, [pixels[both]] * len(networks), [named[both] for named in labels],
+                epsilon=epsilon, steps=self.budget.steps, batch=self.at.batch, on_attack=on_attack,
+            )  # fmt: skip
+        except Failure as none:
+            self._tell(f"What fools one is not shown to the others. {none}")
+            return
         self.matrix = (tuple(names), found.tolist(), n)
 
     def save(self, name: str, folder: Path) -> Path:
@@ -212,7 +239,7 @@ class Work:
             zip(at.numbers.tolist(), at.labels.tolist(), strict=True)
         ):
             content = png(found.lasts[place])
-            stem = Path(at.names[number]).stem
+            stem = Path(at.names[number]).stem[:STEM]
             kind = class_folder(at.classifier.classes[label])
             atomic.write(folder / kind / f"{number:05d}-{stem}.png", content)
             again.append(at.classifier.read(content))
@@ -228,6 +255,7 @@ class Work:
 
     def found(self) -> Attacks:
         """The record of all that was done."""
+        at = self.at
         clean = share(self.at.right, self.at.n)
         drawings = []
         if self.rows:
@@ -250,7 +278,7 @@ class Work:
         made = dict.fromkeys(row.attack for row in self.rows)
         return Attacks(
             clean, tuple(self.rows), {name: ATTACKS[name].what for name in made}, tuple(drawings),
-            tuple(self.tried), self.matrix, tuple(self.lines),
+            tuple(self.tried), self.matrix, tuple(self.lines), at.target, not self.going,
         )  # fmt: skip
 
 

@@ -88,11 +88,12 @@ def corrupt(
     replaced.
 
     The first Ctrl-C ends it after the corruption at work, and what there is is written.
-    Raises Mistake for what cannot be asked, Failure where nothing was measured.
+    Raises Mistake for what cannot be asked, KeyboardInterrupt where it is stopped before anything
+    was measured.
     """
     watch = watch or Watch()
     names, chosen = _asked(corruptions, severities)
-    folder = place(Path(out), FACTS, "result of corruptions")
+    folder = place(Path(out), FACTS, "result of corruptions", data=data)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     other = None if against is None else loaded(against, download=download, watch=watch).to(where)
@@ -117,7 +118,7 @@ def corrupt(
         for name in names:
             work.measure(name)
         if not work.rows:
-            raise Failure("Stopped before any corruption was measured: nothing was written.")
+            raise KeyboardInterrupt  # nothing was measured, and what is there stays
         found = work.found()
         _write(folder, found, _facts(model, own, seed))
         kept = saved(work, folder / SET) if save and not request.made else None
@@ -161,4 +162,4 @@ def _write(folder: Path, found: Corruptions, facts: dict[str, Any]) -> None:
 
 
 def _name(model: str | os.PathLike[str] | Classifier, otherwise: str) -> str:
-    return otherwise if isinstance(model, Classifier) else Path(os.fspath(model)).name
+    return otherwise if isinstance(model, Classifier) else Path(os.fspath(model)).resolve().name

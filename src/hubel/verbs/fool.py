@@ -23,6 +23,7 @@ from hubel.verbs.fool_state import Kept, Search
 from hubel.verbs.fooling import FACTS, PAGE, STATE, Work
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.load import loaded
+from hubel.verbs.look import label_of
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
@@ -140,17 +141,13 @@ def _check(encodings: Sequence[str], evaluations: int | None, offspring: int) ->
 
 def _classes(classifier: Classifier, classes: Sequence[str | int] | None) -> list[int]:
     """By number, in the order in which they were named."""
-    names = list(classifier.classes)
     if classes is None:
-        return list(range(len(names)))
+        return list(range(len(classifier.classes)))
     found = []
     for each in classes:
-        if isinstance(each, str) and each not in names:
-            raise unknown("class", each, names)
-        number = names.index(each) if isinstance(each, str) else int(each)
-        if not 0 <= number < len(names):
-            raise Mistake(f"The classes are 0 to {len(names) - 1}; found {number}.")
-        found.append(number)
+        number = label_of(classifier, each)
+        if number is not None:
+            found.append(number)
     if not found:
         raise Mistake("Name at least one class to be fooled into.")
     if len(set(found)) < len(found):
@@ -159,14 +156,24 @@ def _classes(classifier: Classifier, classes: Sequence[str | int] | None) -> lis
 
 
 def _name(model: str | os.PathLike[str] | Classifier) -> str:
-    return "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
+    return "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).resolve().name
 
 
 def _hash(classifier: Classifier) -> str:
     spec = classifier.pixels
     network = pack(classifier.network.state_dict())
     return hashlib.sha256(
-        network + json.dumps([spec.size, spec.channels, spec.mean, spec.std]).encode()
+        network
+        + json.dumps(
+            [
+                spec.size,
+                spec.channels,
+                spec.mean,
+                spec.std,
+                classifier.temperature,
+                classifier.classes,
+            ]
+        ).encode()
     ).hexdigest()
 
 

@@ -73,7 +73,8 @@ class Work:
         drawn = median_curves(curves) if curves else None
         if drawn is not None:
             self._write(CURVES, drawn)
-        self._write(PAGE, fooling_page(made, drawn, self.facts).encode())
+        facts = self.facts | {"stopped": self.kept.unfinished is not None}
+        self._write(PAGE, fooling_page(made, drawn, facts).encode())
         self._write(FACTS, self._told(made))
         if self.kept.unfinished is None:
             self.kept.finished = True

@@ -101,7 +101,7 @@ def shape_bias(
     """
     watch = watch or Watch()
     _check(method, pairs, steps)
-    folder = place(Path(out), FACTS, "test of shape against texture")
+    folder = place(Path(out), FACTS, "test of shape against texture", data=data)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     judge = None if referee is None else loaded(referee, download=download, watch=watch).to(where)
@@ -128,6 +128,8 @@ def shape_bias(
             )  # fmt: skip
             painted = _painted(work, folder, watch)
             files, stopped = [file.name for file in work.files], len(painted) < len(plan.pairs)
+            if stopped:
+                plan = plan.cut(len(painted))
             made = conflicts_of(found, ours, painted, plan, said, judged=judged)
         else:
             clear(folder)
@@ -271,7 +273,7 @@ def _lead(found: Shape, chance: float) -> str:
         f"{overall.shape} by the shape, {overall.texture} by the texture and {overall.other} "
         f"otherwise: a shape bias of {overall.value:.1%}. It goes {kind}."
     )
-    if wilson(n - overall.other, n)[0] <= chance:
+    if chance < 1 and wilson(n - overall.other, n)[0] <= chance:
         told += (
             f" But by guessing it would name one of both in {chance:.0%}, which is not clearly "
             "less: in these images it recognises little, and the figure says little."
@@ -304,4 +306,4 @@ def _write(folder: Path, found: Shape, facts: dict[str, Any], *, finished: bool)
 
 
 def _name(model: str | os.PathLike[str] | Classifier, otherwise: str) -> str:
-    return otherwise if isinstance(model, Classifier) else Path(os.fspath(model)).name
+    return otherwise if isinstance(model, Classifier) else Path(os.fspath(model)).resolve().name

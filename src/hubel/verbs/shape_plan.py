@@ -1,6 +1,6 @@
 """Which pictures can lend a shape or a texture, who vouches for them, and what is made of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from hubel.breaking.cue_conflict import Pair, design
 from hubel.breaking.shape_bias import Trial
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
+from hubel.verbs.labelled import class_folder
 from hubel.verbs.prepare import decode
 from hubel.verbs.shape_report import Conflicts
 from hubel.verbs.shape_sources import Namer, Sources, namer
@@ -40,6 +41,14 @@ class Plan:
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...]
     sources: int
+
+    def cut(self, made: int) -> "Plan":
+        """The same, with the note that no more than so many images were made."""
+        note = (
+            f"Stopped after {made} of {len(self.pairs)} images: classes do not weigh alike in "
+            "them, and the figures are not those of the whole."
+        )
+        return replace(self, notes=(note, *self.notes))
 
 
 def said_of(
@@ -85,12 +94,17 @@ def _referee(
         theirs = namer(judge, classes, where)
     except Mistake:  # it may know some of them
         theirs = Namer(judge, judge.classes, False, where)
-    if not set(labels) & set(theirs.classes):
+    if not {*map(class_folder, labels)} & {*map(class_folder, theirs.classes)}:
         return [""] * len(labels)
     images = decode(found.samples, judge.pixels, "referee", workers=workers, watch=watch).images
     told = [theirs.classes[k] for k in theirs.probabilities(images).argmax(1).tolist()]
-    known = set(theirs.classes)
-    return [name if label in known else "" for name, label in zip(told, labels, strict=True)]
+    # a folder's name may be that of a class but for what no folder's can hold
+    known = {class_folder(name): name for name in theirs.classes}
+    ours = {label: known.get(class_folder(label)) for label in labels}
+    return [
+        "" if ours[label] is None else label if name == ours[label] else name
+        for name, label in zip(told, labels, strict=True)
+    ]
 
 
 def plan_of(
@@ -152,6 +166,8 @@ def conflicts_of(
         for role, picture in (("shape", pair.shape), ("texture", pair.texture)):
             if judged and not excluded and not said.vouched[picture]:
                 excluded = f"of the {role}'s picture: {said.wrong[picture]}"
+        if not excluded and not found.patched[pair.texture]:
+            excluded = "no patch of its texture could be cut out of the object"
         trials.append(
             Trial(
                 found.names[pair.shape],

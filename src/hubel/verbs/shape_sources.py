@@ -22,7 +22,7 @@ from hubel.mistakes import Mistake
 from hubel.model import Classifier
 from hubel.networks.weights import imagenet_classes
 from hubel.pixels import Pixels, PixelSpec
-from hubel.verbs.labelled import Split, flattered, numbered, samples_of
+from hubel.verbs.labelled import Split, finite, flattered, numbered, samples_of
 from hubel.verbs.load import own_run
 from hubel.verbs.prepare import decode
 from hubel.verbs.watch import Watch
@@ -50,7 +50,7 @@ class Namer:
         """
         answers = Answers(self.classifier, expected=len(images), device=self.device)
         answers.add(images)
-        found = answers.logits().softmax(1)
+        found = finite(answers.logits()).softmax(1)
         if not self.sixteen:
             return found
         means = sixteen.categories(found)
@@ -155,15 +155,16 @@ def sources(
         here = slice(start, min(start + AT_ONCE, n))
         pixels = as_pixels(loaded.images[here])
         found = masks.found(pixels.numpy())
-        where[here] = found.masks
+        where[here], solid = found.masks, found.solid.copy()
         doubts += found.why
         for i in range(here.start, here.stop):
             alpha = opacity(kept.paths[i], spec) if isinstance(kept, Files) else None
             if alpha is not None:
                 where[i], cut_out[i], doubts[i] = alpha, True, ""
+                solid[i - start] = alpha
         # of an uncertain mask nothing is cut: the texture is then the picture's middle
         sure = np.array([not doubt for doubt in doubts[here]], bool)
-        made = cues.textures(pixels, where[here] & sure[:, None, None])
+        made = cues.textures(pixels, solid & sure[:, None, None])  # not of what is seen in holes
         textures[here], patched[here] = as_levels(made.pixels), made.inside
     watch.progress("objects", n, n)
     return Sources(
