@@ -104,6 +104,16 @@ def test_by_gradient_it_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(ascent(classifier, state=half)) == []
 
 
+def test_by_gradient_it_goes_on_where_more_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier, state = made(), dict[str, Tensor]()
+    monkeypatch.setattr(fooling, "_at_once", lambda *_: 2)
+    next(ascent(classifier, state=state))
+    monkeypatch.setattr(fooling, "_at_once", lambda *_: 4)  # as on another device
+    [*ascent(classifier, state=state)]
+    assert not bool(state["confidences"].isnan().any())
+    assert fooled(classifier, "gradient", state).classes == tuple(range(5))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_classifier_is_left_as_it_was(way: str) -> None:
     classifier = made()
