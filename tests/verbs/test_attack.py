@@ -169,6 +169,9 @@ def test_nothing_of_the_users_is_replaced(
         hubel.attack(run, saved, out=tmp_path / "b", **how)  # type: ignore[arg-type]
     assert saved is not None
     assert any(saved.rglob("*.png"))
+    (tmp_path / "b" / "notes.txt").write_text("mine")
+    with pytest.raises(Mistake, match=r"'notes.txt' in it is no part of the attack"):
+        hubel.attack(run, out=tmp_path / "b", **how)  # type: ignore[arg-type]
     (tmp_path / "c").mkdir()
     monkeypatch.chdir(tmp_path / "c")
     with pytest.raises(Mistake, match="you are in it"):

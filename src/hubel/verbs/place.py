@@ -5,13 +5,16 @@ from pathlib import Path
 
 from hubel.mistakes import Failure, Mistake
 
+OURS = frozenset({".html", ".jpg", ".json", ".png", ".safetensors"})  # of what verbs write there
+
 
 def place(folder: Path, facts: str, what: str, *, data: object = None) -> Path:
     """The folder, if it is new, empty, or holds an earlier result, known by its file `facts`.
 
     what: such a result in words ("look"). data: what the result is to be made of, as it was named.
-    Raises Mistake for a file, for a folder that holds something else or the data, and for the
-    folder that one is in, as it will be replaced; Failure where nothing can be written.
+    Raises Mistake for a file, for a folder that holds something else, also beside the result, or
+    the data, and for the folder that one is in, as all will be replaced; Failure where nothing can
+    be written.
     """
     folder = folder.resolve()
     if folder.is_file():
@@ -29,5 +32,12 @@ def place(folder: Path, facts: str, what: str, *, data: object = None) -> Path:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / facts).is_file():
         raise Mistake(
             f"{folder} holds something that is no {what}: give another folder with --out."
+        )
+    inside = [path for path in folder.glob("*") if path.is_file() and path.name[0] != "."]
+    strange = sorted(path.name for path in inside if path.suffix not in OURS)
+    if strange:
+        raise Mistake(
+            f"{folder} is replaced, and {strange[0]!r} in it is no part of the {what}: move it, or "
+            "give another folder with --out."
         )
     return folder
