@@ -234,7 +234,7 @@ def taken(
 
 
 # How far a change goes beyond what would do, so that rounding does not undo it.
-FURTHER = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
+FURTHER = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0)
 
 
 def lasting(
