@@ -304,3 +304,11 @@ def _bytes_of(array: NDArray[Any]) -> NDArray[Any]:
             )
         array = np.rint(array * 255).astype(np.uint8)
     return array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+
+
+def as_png(pixels: Pixels) -> bytes:
+    """uint8 (H, W, C), C 1 or 3, as a PNG file, whose levels are just these."""
+    file = io.BytesIO()
+    own = pixels if pixels.shape[2] == 3 else pixels[..., 0]
+    Image.fromarray(np.ascontiguousarray(own)).save(file, "PNG")
+    return file.getvalue()

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from hubel.breaking.norms import LINF, Norm
+from hubel.pixels import as_png
 
 LEVELS = 255
 TRIES = 40  # halvings, until a rounded change is within ε of another norm
@@ -55,12 +56,7 @@ def saved(images: Tensor) -> Tensor:
 def png(image: Tensor) -> bytes:
     """One picture (C, H, W) in [0, 1] as a PNG file of 8 bits."""
     levels = (image.detach().cpu() * LEVELS).round().clamp(0, LEVELS).to(torch.uint8)
-    array = levels.permute(1, 2, 0).numpy()
-    file = io.BytesIO()
-    Image.fromarray(array[..., 0] if array.shape[2] == 1 else np.ascontiguousarray(array)).save(
-        file, "PNG"
-    )
-    return file.getvalue()
+    return as_png(levels.permute(1, 2, 0).numpy())
 
 
 def _through(content: bytes) -> Tensor:

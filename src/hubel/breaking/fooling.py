@@ -15,7 +15,7 @@ from torch import Tensor
 from hubel.breaking.cppn_mutation import CPPN
 from hubel.breaking.direct_encoding import DIRECT
 from hubel.breaking.map_elites import OFFSPRING, Encoding, Generation, evolve, genomes, median
-from hubel.inference.folding import folded
+from hubel.inference.answers import prepared
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier, evaluating
 from hubel.understanding.maximise import maximise
@@ -187,14 +187,8 @@ def answering(classifier: Classifier, classes: Sequence[int]) -> Callable[[Tenso
 
     What cannot be copied (a network of the user's that holds on to a graph, say) answers itself.
     """
-    channels_last = False
-    try:
-        ready = folded(classifier)
-        ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        channels_last = True
-    except (RuntimeError, TypeError):
-        ready = classifier
-    layout = torch.channels_last if channels_last else torch.contiguous_format
+    ready = prepared(classifier)
+    layout = torch.contiguous_format if ready is classifier else torch.channels_last
     every = tuple(classes) == tuple(range(len(classifier.classes)))
     own = torch.tensor(classes, dtype=torch.int64)
     size = _at_once(_shape(classifier), classifier.mean.device)

@@ -25,7 +25,7 @@ from hubel.understanding.outputs import Handed, handed_on
 from hubel.understanding.rectifying import RULES
 from hubel.verbs import machine
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.load import loaded, own_run
+from hubel.verbs.load import called, loaded, own_run
 from hubel.verbs.patches import top_patches
 from hubel.verbs.place import place
 from hubel.verbs.prepare import decode, open_data
@@ -83,7 +83,7 @@ def atlas(
     folder = place(Path(out), FACTS, "atlas")
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
-    name = "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
+    name = called(model)
     run = own_run(model)
     samples, told = _samples(run, data)
     with machine.threads(threads), interruptible() as request:

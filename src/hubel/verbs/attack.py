@@ -25,7 +25,7 @@ from hubel.verbs.attack_subject import Subject, subject
 from hubel.verbs.attacking import Work
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
-from hubel.verbs.load import loaded
+from hubel.verbs.load import called, loaded
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
@@ -215,7 +215,7 @@ def _names(models: Sequence[str | os.PathLike[str] | Classifier]) -> list[str]:
         f"network {n}" if isinstance(each, Classifier) else os.fspath(each)
         for n, each in enumerate(models, 1)
     ]
-    short = [Path(path).resolve().name if Path(path).exists() else path for path in paths]
+    short = [called(each, path) for each, path in zip(models, paths, strict=True)]
     return [
         path if short.count(name) > 1 else name for path, name in zip(paths, short, strict=True)
     ]

@@ -21,7 +21,7 @@ from hubel.verbs import machine
 from hubel.verbs.corrupting import Measured, Work, saved, subject
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split, flattered, samples_of
-from hubel.verbs.load import loaded, own_run
+from hubel.verbs.load import called, loaded, own_run
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
@@ -110,7 +110,7 @@ def corrupt(
                 flattered(learned, learned.path.name, samples, watch)
             theirs = subject(
                 model, other, data, split=split, most=images, seed=seed, workers=workers,
-                watch=watch, name=_name(against, "the reference"),
+                watch=watch, name=called(against, "the reference"),
             )  # fmt: skip
             if len(theirs.labels) != len(own.labels):
                 raise Failure("The two models could not read the same pictures.")
@@ -146,7 +146,7 @@ def _facts(model: str | os.PathLike[str] | Classifier, own: Measured, seed: int)
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "hubel": hubel.__version__,
         "torch": torch.__version__,
-        "model": _name(model, "the network"),
+        "model": called(model),
         "data": own.what,
         "pictures": len(own.labels),
         "of": own.of,
@@ -159,7 +159,3 @@ def _write(folder: Path, found: Corruptions, facts: dict[str, Any]) -> None:
     files[PAGE] = corruptions_page(found, facts).encode()
     files[FACTS] = (json.dumps(facts | found.as_json(), indent=2) + "\n").encode()
     atomic.write_folder(folder, files)
-
-
-def _name(model: str | os.PathLike[str] | Classifier, otherwise: str) -> str:
-    return otherwise if isinstance(model, Classifier) else Path(os.fspath(model)).resolve().name

@@ -22,7 +22,7 @@ from hubel.verbs import fool_state, machine
 from hubel.verbs.fool_state import Kept, Search
 from hubel.verbs.fooling import FACTS, PAGE, STATE, Work
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.load import loaded
+from hubel.verbs.load import called, loaded
 from hubel.verbs.look import label_of
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
@@ -111,7 +111,7 @@ def fool(
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "hubel": hubel.__version__,
             "torch": torch.__version__,
-            "model": _name(model),
+            "model": called(model),
             "environment": machine.environment(where),
         }
         work = Work(folder, classifier, kept, facts, fresh=not goes_on)
@@ -153,10 +153,6 @@ def _classes(classifier: Classifier, classes: Sequence[str | int] | None) -> lis
     if len(set(found)) < len(found):
         raise Mistake("Each class can be named once.")
     return found
-
-
-def _name(model: str | os.PathLike[str] | Classifier) -> str:
-    return "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).resolve().name
 
 
 def _hash(classifier: Classifier) -> str:

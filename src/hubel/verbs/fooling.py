@@ -1,17 +1,14 @@
 """A folder of fooling images in the making: searched for, saved, and shown."""
 
-import io
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from hubel import atomic
 from hubel.breaking.fooling import GRADIENT, fool, fooled
 from hubel.model import Classifier
+from hubel.pixels import as_png
 from hubel.report.fooling import Gallery, fooling_page, gallery_sheet, median_curves
 from hubel.verbs.fool_state import Kept, Search
 from hubel.verbs.interrupt import Request
@@ -68,7 +65,7 @@ class Work:
         for each in made:
             self._write(each.file, gallery_sheet(each))
             for place in each.shown:
-                self._write(each.file_of(place), _png(each.images[place]))
+                self._write(each.file_of(place), as_png(each.images[place]))
         curves = {each.way: each.curve for each in made if each.way != GRADIENT}
         drawn = median_curves(curves) if curves else None
         if drawn is not None:
@@ -110,10 +107,3 @@ class Work:
             "ways": [each.as_json() | {"curve": each.curve.tolist()} for each in made],
         }  # fmt: skip
         return (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _png(pixels: "np.ndarray[Any, np.dtype[np.uint8]]") -> bytes:
-    file = io.BytesIO()
-    own = pixels if pixels.shape[2] == 3 else pixels[..., 0]
-    Image.fromarray(np.ascontiguousarray(own)).save(file, "PNG")
-    return file.getvalue()

@@ -65,6 +65,14 @@ def loaded(
     )
 
 
+def called(model: str | os.PathLike[str] | Classifier, otherwise: str = "the network") -> str:
+    """What to call a model on a page: the last part of its path, or its name."""
+    if isinstance(model, Classifier):
+        return otherwise
+    path = Path(model)
+    return path.resolve().name if path.exists() else path.name
+
+
 def own_run(model: str | os.PathLike[str] | Classifier) -> Run | None:
     """The run that a model's path names, if it is one."""
     if isinstance(model, Classifier) or not (Path(model) / "recipe.toml").is_file():

@@ -22,7 +22,7 @@ from hubel.report.filters import filters
 from hubel.report.look import Look, look_page
 from hubel.understanding.saliency import last_maps
 from hubel.verbs import machine
-from hubel.verbs.load import loaded
+from hubel.verbs.load import called, loaded
 from hubel.verbs.looking import Choice, looked
 from hubel.verbs.place import place
 from hubel.verbs.predict import named
@@ -75,7 +75,7 @@ def look(
     folder = place(Path(out), FACTS, "look")
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch)
-    name = "the network" if isinstance(model, Classifier) else Path(os.fspath(model)).name
+    name = called(model)
     classifier = classifier.to(where)
     label = label_of(classifier, target)
     pictures = list(named(images))

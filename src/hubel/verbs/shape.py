@@ -26,7 +26,7 @@ from hubel.training.evaluate import wilson
 from hubel.verbs import machine
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
-from hubel.verbs.load import loaded
+from hubel.verbs.load import called, loaded
 from hubel.verbs.place import place
 from hubel.verbs.shape_plan import Plan, Said, conflicts_of, plan_of, said_of
 from hubel.verbs.shape_report import Conflicts, bias_row, drawings, measured, stimulus_rows
@@ -134,8 +134,8 @@ def shape_bias(
         else:
             clear(folder)
         told = _told(found, ours, shown, answers, made, files, plan, said, seed)
-    judged_by = None if referee is None else _name(referee, "the referee")
-    facts = _facts(found, ours, _name(model, "the network"), judged_by, method, seed, plan)
+    judged_by = None if referee is None else called(referee, "the referee")
+    facts = _facts(found, ours, called(model), judged_by, method, seed, plan)
     _write(folder, told, facts, finished=not stopped)
     return Shaped(folder / PAGE, told, _lead(told, facts["chance"]), stopped)
 
@@ -303,7 +303,3 @@ def _write(folder: Path, found: Shape, facts: dict[str, Any], *, finished: bool)
     atomic.write(folder / PAGE, page)
     told = facts | found.as_json() | {"finished": finished}
     atomic.write(folder / FACTS, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-
-
-def _name(model: str | os.PathLike[str] | Classifier, otherwise: str) -> str:
-    return otherwise if isinstance(model, Classifier) else Path(os.fspath(model)).resolve().name

@@ -1,7 +1,6 @@
 """Cue-conflict images in a folder: made one after another, kept as PNG, and used again."""
 
 import hashlib
-import io
 import json
 import re
 import shutil
@@ -12,12 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from hubel import atomic
 from hubel.breaking.cue_conflict import METHODS, Painting, Pair, conflicts
 from hubel.model import Model, pack
-from hubel.pixels import Unreadable, decode
+from hubel.pixels import Unreadable, as_png, decode
 from hubel.understanding.style_layers import chosen
 from hubel.verbs.interrupt import Request
 from hubel.verbs.shape_sources import as_levels, as_pixels
@@ -79,7 +77,7 @@ class Work:
         for each in running:
             image = as_levels(each.image)
             if each.number not in there:
-                atomic.write(self.files[each.number], png(image))
+                atomic.write(self.files[each.number], as_png(image.transpose(1, 2, 0)))
             made.append(image)
             watch.progress("paint", each.number + 1, total, self.files[each.number].stem[:-17])
             if request.made and each.number + 1 < total:
@@ -106,15 +104,6 @@ class Work:
 def clear(folder: Path) -> None:
     """No images: an earlier result's go, too."""
     shutil.rmtree(folder / IMAGES, ignore_errors=True)
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    """uint8 (C, H, W) → the bytes of a file."""
-    file = io.BytesIO()
-    Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0).copy()).save(
-        file, "PNG"
-    )
-    return file.getvalue()
 
 
 def _settings(method: str, painting: Painting) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A folder of style transfers in the making: painted, saved, and shown."""
 
-import io
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -8,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from hubel import atomic
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
-from hubel.pixels import Pixels
+from hubel.pixels import Pixels, as_png
 from hubel.report.style import loss_curves, side_by_side
 from hubel.understanding.style import Layers, Step, transfer
 from hubel.verbs.interrupt import Request
@@ -71,7 +68,7 @@ class Work:
                 saved = time.monotonic()
         painting.ended = painting.steps < steps
         watch.progress("paint", steps, steps, detail)
-        self._write(file_of(painting), _png(eight_bit(painting.image())))
+        self._write(file_of(painting), as_png(eight_bit(painting.image())))
         self.save()
 
     def _steps(self, painting: Painting) -> Iterator[Step]:
@@ -121,7 +118,7 @@ class Work:
             for each in begun
         ]
         for each in made:
-            self._write(each.file.name, _png(images[each.weight]))
+            self._write(each.file.name, as_png(images[each.weight]))
         self._write(GRID, side_by_side(*self.pictures, images))
         self._write(CURVES, loss_curves({each.weight: each.curve for each in begun}))
         self._write(FACTS, self._told(made))
@@ -160,11 +157,3 @@ def eight_bit(image: Tensor) -> Pixels:
     """(C, H, W) in [0, 1] → uint8 (H, W, C)."""
     levels: Pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return levels
-
-
-def _png(pixels: Pixels) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])).save(
-        file, "PNG"
-    )
-    return file.getvalue()
