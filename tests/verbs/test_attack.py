@@ -193,6 +193,32 @@ def test_stopped_before_anything_is_done_it_changes_nothing(
     assert page.read_bytes() == before
 
 
+class Bright(nn.Module):
+    """Two classes, told apart by the mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean((1, 2, 3))
+        return torch.stack((0.5 - mean, mean - 0.5), 1) * 20
+
+
+def test_two_classes_and_one_picture(folder: Path, tmp_path: Path) -> None:
+    two = tmp_path / "two"
+    for name in ("dark", "light"):
+        (two / name).mkdir(parents=True)
+        (folder / name / "0.png").rename(two / name / "0.png")
+    spec = PixelSpec((12, 12), 3, mean=(0.0,) * 3, std=(1.0,) * 3)
+    model = Classifier(Bright(), classes=("dark", "light"), pixels=spec)
+    for attacks, epsilon in ((["fgsm", "pgd"], 0.9), (["deepfool", "lbfgs", "cw"], 20.0)):
+        for images in (2, 1):
+            found = hubel.attack(
+                model, two, attacks=attacks, epsilons=[epsilon], images=images, threads=1,
+                out=tmp_path / "b",
+            ).found  # fmt: skip
+            assert found.clean.part == images
+            assert [row.success.part for row in found.rows] == [images] * len(attacks)
+            assert found.sound
+
+
 def test_ctrl_c_keeps_what_is_done(run: Path, tmp_path: Path) -> None:
     watch = Heard(stop="pgd")
     found = hubel.attack(
