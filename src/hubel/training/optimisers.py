@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel.mistakes import Failure, Mistake, unknown
+from hubel.training.muon import Muon
 
 Named = list[tuple[str, nn.Parameter]]
 
@@ -107,7 +108,7 @@ class Optimiser:
 class Views:
     """Kernels (out, in, h, w) as matrices (out, in·h·w) that share their storage.
 
-    torch's Muon takes matrices only. In the channels-last layout the columns come in another order,
+    Muon takes matrices only. In the channels-last layout the columns come in another order,
     which the orthogonalisation does not see.
     """
 
@@ -236,10 +237,8 @@ def _muon(
     if kernels:
         names = [name for name, _ in kernels]
         matrices = list(zip(names, views.matrices, strict=True))
-        muon = torch.optim.Muon(
-            _groups(matrices, lr, rates), lr=lr, momentum=MUON_MOMENTUM,
-            weight_decay=decay, nesterov=True,
-        )  # fmt: skip
+        groups = _groups(matrices, lr, rates)
+        muon = Muon(groups, lr=lr, momentum=MUON_MOMENTUM, weight_decay=decay)
         parts.append((muon, matrices))
     rate = lr * SGD_PER_MUON
     sgd = _sgd(_groups(rest, rate, rates), rate, momentum, nesterov, decay)

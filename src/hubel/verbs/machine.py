@@ -13,6 +13,7 @@ import torch
 
 import hubel
 from hubel.mistakes import Failure, Mistake
+from hubel.training.precision import multiplies_bfloat16
 
 # What must be as it was for a resumed run to be bit-equal.
 DECISIVE = ("hubel", "torch", "numpy", "device", "threads", "processor", "bfloat16")
@@ -81,22 +82,13 @@ def autocast(precision: str, where: torch.device) -> torch.dtype | None:
     Ampere on, processors with AVX512-BF16 or AMX. Raises Mistake where bfloat16 is asked for and
     would be emulated, which is slower and no more exact.
     """
-    there = _multiplies_bfloat16(where)
+    there = multiplies_bfloat16(where)
     if precision == "bfloat16" and not there:
         raise Mistake(
             f"Mixed precision needs a device that multiplies bfloat16; this {where.type} does not: "
             "--set precision=float32."
         )
     return torch.bfloat16 if there and precision != "float32" else None
-
-
-def _multiplies_bfloat16(where: torch.device) -> bool:
-    if where.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if where.type == "cpu":
-        able = torch.cpu.get_capabilities()
-        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    return False
 
 
 def environment(where: torch.device) -> dict[str, Any]:
@@ -111,7 +103,7 @@ def environment(where: torch.device) -> dict[str, Any]:
         "processor": processor(),
         "device": str(where) if card is None else f"{where} ({card})",
         "threads": torch.get_num_threads(),
-        "bfloat16": _multiplies_bfloat16(where),
+        "bfloat16": multiplies_bfloat16(where),
     }
 
 
