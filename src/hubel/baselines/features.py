@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import skimage.feature
 from numpy.typing import NDArray
 
 CELLS = 8  # HOG's cells along the shorter side
@@ -23,6 +22,8 @@ def hog(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     clipped and normalised ("L2-Hys"); of a coloured picture the channel with the largest gradient
     counts at each pixel, as the paper has it.
     """
+    import skimage.feature  # heavy: only where it is needed
+
     height, width = images.shape[2:]
     cell = max(2, min(height, width) // CELLS)
     rows = [

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 
 from hubel import draws
 from hubel.baselines import features
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -71,7 +72,11 @@ def baselines(
         yield Baseline(name, answers.astype(np.int64), len(train.labels), strength)
 
 
-def _machine(strength: float, seed: int) -> Pipeline:
+def _machine(strength: float, seed: int) -> "Pipeline":
+    from sklearn.pipeline import make_pipeline  # heavy: only where it is needed
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
     return make_pipeline(
         StandardScaler(),
         LinearSVC(C=strength, class_weight="balanced", max_iter=5000, random_state=seed),

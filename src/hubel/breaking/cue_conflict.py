@@ -6,6 +6,7 @@ network names says what it goes by.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -55,8 +56,8 @@ def design(
     as `balanced` says, and no two of the same two pictures in the same roles: where there are not
     that many, fewer. Every ordered pair of classes is as frequent as another (where there are
     fewer images than such pairs: once or not at all, and every class as often a shape, and as often
-    a texture, as another); of a class, every picture is used about as often as another. It depends
-    on the labels and the seed alone. Raises Mistake for one class, or less than one image.
+    a texture, as another); of a class, no picture is used more than once more than another. It
+    depends on the labels and the seed alone. Raises Mistake for one class, or less than one image.
     """
     if pairs < 1:
         raise Mistake(f"Cue-conflict images are 1 or more, not {pairs}.")
@@ -72,37 +73,47 @@ def design(
     classes = draws.order(seed, 0, k, "conflict classes")
     rounds = 1 + draws.order(seed, 0, k - 1, "conflict rounds")
     turns = [own[c][draws.order(seed, int(c), len(own[c]), "conflict pictures")] for c in range(k)]
+    # round r: each class once as a shape and once as a texture, r places apart
+    apart = [int(rounds[number // k % (k - 1)]) for number in range(wanted)]
+    cast = [
+        (int(classes[number % k]), int(classes[(number + apart[number]) % k]))
+        for number in range(wanted)
+    ]
     uses = [np.zeros(len(pictures), np.int64) for pictures in own]
-    taken: set[tuple[int, int]] = set()
+    matches = {(a, b): _matched(uses[a], uses[b], n) for (a, b), n in Counter(cast).items()}
     made: list[Pair] = []
-    for number in range(wanted):
-        # round r: each class once as a shape and once as a texture, r places apart
-        place = number % k
-        apart = int(rounds[number // k % (k - 1)])
-        a, b = int(classes[place]), int(classes[(place + apart) % k])
-        i, j = _least_used(turns[a], turns[b], uses[a], uses[b], taken)
-        uses[a][i] += 1
-        uses[b][j] += 1
-        shape, texture = int(turns[a][i]), int(turns[b][j])
-        taken.add((shape, texture))
-        made.append(Pair(shape, texture, int(known[a]), int(known[b])))
+    for a, b in cast:
+        i, j = matches[a, b].pop()
+        made.append(Pair(int(turns[a][i]), int(turns[b][j]), int(known[a]), int(known[b])))
     return tuple(made)
 
 
-def _least_used(
-    shapes: NDArray[np.integer],
-    textures: NDArray[np.integer],
-    shape_uses: NDArray[np.int64],
-    texture_uses: NDArray[np.int64],
-    taken: set[tuple[int, int]],
-) -> tuple[int, int]:
-    """The places of a shape and a texture that were not together yet, as little used as can be."""
-    by_use = np.argsort(texture_uses, kind="stable").tolist()
-    for i in np.argsort(shape_uses, kind="stable").tolist():
-        for j in by_use:
-            if (int(shapes[i]), int(textures[j])) not in taken:
-                return i, j
-    raise ValueError("every shape was with every texture")  # `design` asks for no more
+def _matched(
+    shapes: NDArray[np.int64], textures: NDArray[np.int64], number: int
+) -> list[tuple[int, int]]:
+    """`number` different (shape, texture), by place; what was used least is used first.
+
+    shapes, textures: how often each was used so far, counted on here: within one of each other
+    before, they are so after. Each shape in turn takes the textures that still have most to give,
+    which finds a match of these two lists of degrees where there is one (Gale 1957, Ryser 1957);
+    for degrees within one of each other there always is.
+    """
+    left, right = _shared(shapes, number), _shared(textures, number)
+    shapes += left
+    textures += right
+    found: list[tuple[int, int]] = []
+    for i in np.argsort(-left, kind="stable").tolist():
+        partners = np.argsort(-right, kind="stable")[: left[i]]
+        right[partners] -= 1
+        found += [(i, int(j)) for j in partners]
+    return found
+
+
+def _shared(uses: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+    """How many of `number` uses each gets: as many as another, and one more who had fewest."""
+    share = np.full(len(uses), number // len(uses), np.int64)
+    share[np.argsort(uses, kind="stable")[: number % len(uses)]] += 1
+    return share
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from hubel.breaking.masks import Masks, corners
@@ -113,6 +112,8 @@ def patch(mask: NDArray[np.bool_]) -> tuple[int, int, int]:
     Its side is odd: 2r − 1 for the largest chessboard distance r to what is no object. The rim, a
     pixel wide, is left out where there is room: it is half background. (0, 0, 0) of an empty mask.
     """
+    from scipy import ndimage  # heavy: only where it is needed
+
     padded = np.pad(mask, 1)  # beyond the picture there is no object either
     far = ndimage.distance_transform_cdt(padded, metric="chessboard")[1:-1, 1:-1]
     radius = int(far.max())

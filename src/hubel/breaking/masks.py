@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from hubel.mistakes import Mistake
 
@@ -118,6 +117,8 @@ def _distances(images: Images) -> NDArray[np.float64]:
 
 def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask without holes, and without parts that are small beside the largest."""
+    from scipy import ndimage  # heavy: only where it is needed
+
     filled = ndimage.binary_fill_holes(mask)
     parts, number = ndimage.label(filled)
     if number < 2:

@@ -88,7 +88,7 @@ def _trained(setting: Setting, data: Pictures, kind: str) -> Classifier:
     )
     loss, lr = OUTPUTS[kind]
     return learn(
-        made, data, epochs=setting.pick(3, 5, 10), lr=lr, loss=loss, seed=setting.seed, on_train=0,
+        made, data, epochs=setting.pick(12, 5, 10), lr=lr, loss=loss, seed=setting.seed, on_train=0,
         progress=lambda done, total: setting.watch.progress("train", done, total, kind),
     ).classifier  # fmt: skip
 

@@ -5,7 +5,6 @@ Guo et al. 2017, "On calibration of modern neural networks".
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from hubel.results import Bin, Calibration
@@ -47,6 +46,8 @@ def temperature(logits: Tensor, labels: Tensor) -> float:
     >>> round(temperature(sure, torch.tensor([0, 0, 0, 1])), 2)  # 5 / ln 3
     4.55
     """
+    from scipy.optimize import minimize_scalar  # heavy: only where it is needed
+
     wide = logits.double()
 
     def loss(log: float) -> float:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from hubel.results import Beside, Group
 from hubel.training.evaluate import wilson
@@ -24,6 +23,8 @@ def beside(
     >>> row.only_ours, row.only_theirs, row.p
     (2, 0, 0.5)
     """
+    from scipy.stats import binomtest  # heavy: only where it is needed
+
     only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     differing = only_ours + only_theirs
     p = float(binomtest(only_ours, differing).pvalue) if differing else 1.0

@@ -5,8 +5,6 @@ import warnings
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from hubel import draws
@@ -60,6 +58,9 @@ def _fitted(
     balanced: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Slopes (classes, D) and offsets (classes,)."""
+    from sklearn.exceptions import ConvergenceWarning  # heavy: only where it is needed
+    from sklearn.linear_model import LogisticRegression
+
     machine = LogisticRegression(
         C=strength, max_iter=STEPS, class_weight="balanced" if balanced else None
     )

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from hubel.mistakes import Mistake, unknown
@@ -25,6 +24,8 @@ def mean(pixels: Tensor) -> Tensor:
 
 def blur(pixels: Tensor) -> Tensor:
     """Each picture out of focus: a Gaussian of BLUR of the shorter side."""
+    from scipy.ndimage import gaussian_filter  # heavy: only where it is needed
+
     deviation = BLUR * min(pixels.shape[2:])
     made = gaussian_filter(pixels.cpu().numpy(), deviation, axes=(2, 3), mode="nearest")
     return torch.from_numpy(made).to(pixels)

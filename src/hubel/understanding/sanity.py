@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
 from hubel import draws
@@ -147,6 +145,8 @@ def _maps(explain: Explain, network: nn.Module, pixels: Tensor) -> NDArray[np.fl
 
 def _rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Spearman's, with the mean rank for equal values."""
+    from scipy.stats import rankdata  # heavy: only where it is needed
+
     x, y = (ranks - ranks.mean() for ranks in (rankdata(a), rankdata(b)))
     if not x.any() or not y.any():
         return float(x.any() == y.any())
@@ -155,6 +155,8 @@ def _rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 def _similarity(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Wang et al. 2004, over windows of equal weights; of maps scaled to [0, 1]."""
+    from skimage.metrics import structural_similarity  # heavy: only where it is needed
+
     side = min(WINDOW, *a.shape)
     a, b = ((each - each.min()) / (np.ptp(each) or 1) for each in (a, b))
     window: int = side - (side + 1) % 2

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 from torch import Tensor
 
 from hubel.data.augment.drawing import Draw, drawn
@@ -76,6 +75,8 @@ _mixup, _cutmix = mixup, cutmix  # the settings of `mixing` carry the ways' own 
 
 def beta(draws: Tensor, alpha: float) -> Tensor:
     """(N,) uniform in [0, 1) → of the distribution Beta(alpha, alpha), by its inverse."""
+    from scipy.special import betaincinv  # heavy: only where it is needed
+
     return torch.from_numpy(betaincinv(alpha, alpha, draws.numpy()))
 
 
