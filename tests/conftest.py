@@ -1,8 +1,7 @@
-"""What many tests share: the command line in-process, small folders of pictures, data at hand."""
+"""What many tests share: the command line in-process, small folders of pictures."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +10,6 @@ import pytest
 from PIL import Image
 
 from hubel.verbs.watch import Watch
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What tests keep (decoded pictures, batch sizes) is not the user's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUBEL_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 class Answer(NamedTuple):
@@ -72,15 +63,6 @@ def folder(tmp_path: Path) -> Path:
 
 # A quick training on the folder: what a test adds is what it is about.
 QUICK = ("--network", "linear", "--epochs", 1, "--threads", 1, "--set", "size=8")
-
-
-def needed(path: str, package: str) -> None:
-    """Skip a test whose data are not here, saying why; where they must be, fail instead."""
-    if not Path(path).exists():
-        reason = f"{path} is not here: apt install {package}"
-        if os.environ.get("HUBEL_NEED_DATA"):
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 class Heard(Watch):

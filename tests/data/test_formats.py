@@ -13,7 +13,6 @@ from hubel.data.samples import manifest
 from hubel.data.sources import SOURCES, open_splits
 from hubel.mistakes import Failure
 from hubel.pixels import PixelSpec
-from tests.conftest import needed
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -136,8 +135,8 @@ def test_cifar_files_that_are_none(tmp_path: Path) -> None:
         read(tmp_path / "none.bin")
 
 
+@pytest.mark.data("fashion-mnist")
 def test_the_real_fashion_mnist() -> None:
-    needed("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz", "dataset-fashion-mnist")
     splits = open_splits("fashion-mnist")
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (54000, 6000, 10000)
     assert np.bincount(splits.test.labels).tolist() == [1000] * 10
@@ -145,8 +144,8 @@ def test_the_real_fashion_mnist() -> None:
     assert splits.test.classes[splits.test.labels[0]] == "Ankle boot"  # its well-known first
 
 
+@pytest.mark.data("stamps")
 def test_the_real_stamps() -> None:
-    needed("/usr/share/tuxpaint/stamps/animals", "tuxpaint-stamps-default")
     splits = open_splits("stamps")
     total = sum(np.bincount(s.labels) for s in (splits.train, splits.validation, splits.test))
     assert dict(zip(splits.train.classes, total.tolist(), strict=True)) == {
@@ -174,8 +173,6 @@ def test_digits_end_with_other_writers() -> None:
 
 def test_no_sample_is_in_two_splits() -> None:
     for name in ("digits", "stamps"):
-        if name == "stamps":
-            needed("/usr/share/tuxpaint/stamps/animals", "tuxpaint-stamps-default")
         splits = open_splits(name)
         names = [set(s.names) for s in (splits.train, splits.validation, splits.test)]
         assert not (names[0] & names[1])

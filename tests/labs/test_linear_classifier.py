@@ -5,12 +5,10 @@ import torch
 
 from hubel.labs.lab import Setting, Shown
 from hubel.labs.linear_classifier import SCORES, B, W, X, by_hand, linear_classifier
-from tests.conftest import needed
 
 
 @pytest.fixture(scope="module")
 def shown() -> Shown:
-    needed("/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist")
     return linear_classifier(Setting("quick"))
 
 

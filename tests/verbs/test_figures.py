@@ -6,7 +6,6 @@ from statistics import mean
 import pytest
 
 import hubel
-from tests.conftest import needed
 
 
 @pytest.mark.slow
@@ -20,8 +19,8 @@ def test_digits_by_other_writers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.data("fashion-mnist")
 def test_fashion_mnist(tmp_path: Path) -> None:
-    needed("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz", "dataset-fashion-mnist")
     hubel.train("fashion-mnist", out=tmp_path / "run")
     # 92.5 % was measured; four standard errors of 10,000 pictures below it
     assert hubel.evaluate(tmp_path / "run").accuracy >= 0.914
