@@ -6,17 +6,21 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
 
 BENCHMARKS := startup networks inference overhead allocator scaling resnets decode augment head stamps duplicates fashion_mnist occlusion patches maximise attacks fooling defence nonsense
 
-.PHONY: run test check slow docs bench bench-full peers clean
+.PHONY: run test test-data check slow counts docs bench bench-full peers clean
 
 run: .venv/installed
 	$(BIN)/hubel train digits
 	$(BIN)/hubel evaluate
 
 test: .venv/tested
-	$(TEST_ENV) $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow" --durations=10
+	$(TEST_ENV) $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow" --durations=10 -rs
+
+# what `make test` skips where the published data sets are not
+test-data: .venv/tested
+	$(TEST_ENV) $(BIN)/python -m pytest -q -m "data and not slow" -rs
 
 slow: .venv/tested
-	$(TEST_ENV) $(BIN)/python -m pytest -q -m slow --durations=10
+	$(TEST_ENV) $(BIN)/python -m pytest -q -n auto --dist worksteal -m slow --durations=10 -rs
 
 check: .venv/checked
 	$(BIN)/ruff check .
@@ -33,6 +37,10 @@ bench-full: .venv/installed peers
 
 peers: .venv/installed
 	$(BIN)/python benchmarks/peers.py
+
+# the figures that `hubel networks` lists, where the catalogue has changed
+counts: .venv/installed
+	$(BIN)/python .ci/count_networks.py
 
 docs: .venv/installed
 	$(BIN)/python docs/make_pictures.py

@@ -24,7 +24,15 @@ def test_the_surface() -> None:
         _ = hubel.trian
 
 
-@pytest.mark.parametrize("what", ["import hubel", "import hubel.cli", "import hubel.data.decoding"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "import hubel",
+        "import hubel.cli",
+        "import hubel.data.decoding",
+        "import hubel.networks.listed",
+    ],
+)
 def test_importing_imports_no_torch_and_changes_nothing(what: str) -> None:
     program = f"import os, sys; before = dict(os.environ); {what}; " + (
         "print('torch' in sys.modules, dict(os.environ) == before)"

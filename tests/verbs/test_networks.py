@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 import hubel
+from hubel.networks import listed as kept
 from hubel.networks.catalogue import CATALOGUE
 from hubel.networks.paper import Printed
 from hubel.networks.papers import PAPERS
@@ -39,6 +40,11 @@ GOLDEN = {
 @pytest.fixture(scope="module")
 def listed() -> dict[str, dict[str, object]]:
     return {str(row["name"]): row for row in networks.networks()}
+
+
+def test_what_the_command_lists_is_what_is_counted(listed: dict[str, dict[str, object]]) -> None:
+    assert kept.rows() == list(listed.values()), "the catalogue has changed: run `make counts`"
+    assert kept.names() == list(CATALOGUE)
 
 
 def test_the_list_has_the_known_figures(listed: dict[str, dict[str, object]]) -> None:

@@ -46,10 +46,10 @@ def networks(
 
 def _list(out: str | None, as_json: bool) -> None:
     from hubel.cli.tables import table
-    from hubel.verbs.networks import networks as verb
+    from hubel.networks import listed
 
     _need_name(out)
-    rows = verb()
+    rows = listed.rows()
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
