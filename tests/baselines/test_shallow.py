@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from hubel.baselines import shallow
 from hubel.baselines.shallow import Part, baselines
@@ -30,10 +32,27 @@ def test_on_digits(digits: list[Part]) -> None:
     assert {row.trained_on for row in found.values()} == {len(digits[0].labels)}
 
 
-def test_the_same_seed_is_the_same(digits: list[Part]) -> None:
-    first, second = (list(baselines(*digits, seed=3)) for _ in range(2))
-    for a, b in zip(first, second, strict=True):
-        assert np.array_equal(a.answers, b.answers)
+def test_on_the_axes_that_the_pictures_span_it_is_the_same_machine() -> None:
+    draw = np.random.default_rng(0)
+    labels = np.arange(40) % 3
+    inside = (draw.normal(size=(40, 300)) + labels[:, None]).astype(np.float32)
+    outside = (draw.normal(size=(60, 300)) + 1).astype(np.float32)
+    axes = shallow._axes(inside)
+    assert axes(inside).shape == (40, 39)
+    scaled = StandardScaler().fit(inside)
+    for strength in shallow.STRENGTHS:
+        ours = shallow._machine(strength).fit(axes(inside), labels)
+        theirs = LinearSVC(
+            C=strength, class_weight="balanced", dual=True, max_iter=200_000, tol=1e-9
+        ).fit(scaled.transform(inside), labels)
+        expected = theirs.decision_function(scaled.transform(outside))
+        assert np.allclose(ours.decision_function(axes(outside)), expected, rtol=0, atol=5e-3)
+
+
+def test_every_machine_converges(digits: list[Part]) -> None:
+    """It would warn, and warnings are errors here."""
+    few = [Part(part.images[:40], part.labels[:40]) for part in digits]
+    assert all(len(row.answers) == 40 for row in baselines(*few))
 
 
 def test_of_many_pictures_some(digits: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def _by_hand(setting: Setting, data: Pictures, outside: Part) -> dict[str, Rated
     test = Part(data.test.numpy(), data.test_labels.numpy())
     setting.watch.progress("by hand", 0, len(rows), BY_HAND[0])
     rated = {}
-    for row in baselines(train, outside, test, seed=setting.seed, rows=rows):
+    for row in baselines(train, outside, test, rows=rows):
         rated[row.name] = _rated(row.answers, data)
         setting.watch.progress("by hand", len(rated), len(rows), row.name)
     return rated

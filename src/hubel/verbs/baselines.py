@@ -48,7 +48,7 @@ def beside_baselines(
         if len(test.labels) != len(right):
             raise Failure("The test pictures changed while they were measured: measure again.")
         watch.progress("baselines", 0, len(BASELINES))
-        for row in baselines(train, validation, test, seed=seed):
+        for row in baselines(train, validation, test):
             good = (row.answers == test.labels).tolist()
             rows.append({"name": row.name, "right": good, "trained_on": row.trained_on})
             watch.progress("baselines", len(rows), len(BASELINES), row.name)
