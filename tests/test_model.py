@@ -150,12 +150,13 @@ def test_empty_batch(classifier: Classifier) -> None:
     assert classifier.probabilities(torch.empty(0, 1, 4, 4)).shape == (0, 2)
 
 
-def test_evaluating_restores_every_mode_also_after_an_exception(classifier: Classifier) -> None:
+def test_evaluating_changes_no_mode_of_a_shared_network(classifier: Classifier) -> None:
     classifier.train()
     classifier.network[1].eval()  # frozen by its owner
     before = [m.training for m in classifier.modules()]
-    with pytest.raises(ZeroDivisionError), evaluating(classifier):  # noqa: PT012
-        assert not any(m.training for m in classifier.modules())
+    with pytest.raises(ZeroDivisionError), evaluating(classifier) as own:  # noqa: PT012
+        assert not any(m.training for m in own.modules())
+        assert [m.training for m in classifier.modules()] == before
         assert not torch.is_grad_enabled()
         _ = 1 / 0
     assert [m.training for m in classifier.modules()] == before
