@@ -62,7 +62,7 @@ def hooked(module: nn.Module) -> bool:
 
 
 def _hooks(network: nn.Module) -> dict[int, Any]:
-    """For a deep copy, by identity: each table of hooks as it stands now, with the same functions."""
+    """For a deep copy, by identity: the tables of hooks as they stand, with the same functions."""
     return {
         id(value): value.copy()
         for module in network.modules()
@@ -116,12 +116,12 @@ def around(
         return hook
 
     with ExitStack() as handles:
-        for module, function in before:
+        for module, begins in before:
             with _REGISTERING:
-                handle = module.register_forward_pre_hook(early(function), with_kwargs=True)
+                handle = module.register_forward_pre_hook(early(begins), with_kwargs=True)
             handles.callback(handle.remove)
-        for module, function in after:
+        for module, ends in after:
             with _REGISTERING:
-                handle = module.register_forward_hook(late(function))
+                handle = module.register_forward_hook(late(ends))
             handles.callback(handle.remove)
         yield

@@ -188,7 +188,8 @@ class Tracer(Watching):
         first = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)), None)
         if first is not None:
             self.given[self.stack[-1]] = tuple(first.shape)
-            self.fields[self.stack[-1]] = (known := self.values.get(first)) and known.field
+            known = self.values.get(first)
+            self.fields[self.stack[-1]] = None if known is None else known.field
 
     def leave(self, output: Any) -> None:
         call = self.stack.pop()

@@ -44,4 +44,3 @@ def _pool_first(network: nn.Module) -> None:
             alone = all(names[id(each)] == 1 and not hooked(each) for each in (first, second))
             if kinds and alone and not second.return_indices:
                 part[i], part[i + 1] = second, first
-

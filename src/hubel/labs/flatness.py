@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hubel.basics.activations import ACTIVATIONS
 from hubel.labs.learning import pixels

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 from hubel.labs.lab import Drawing, Setting, Shown
 from hubel.labs.subject import subject
-from hubel.model import Classifier
+from hubel.model import Classifier, evaluating
 from hubel.report.drawing import INK, panels, png, style
+from hubel.twins import around
 
 MOST_LAYERS, ACROSS = 12, 6  # in the picture: of more, some spread evenly; side by side
 SILENT = (nn.Flatten, nn.Dropout, nn.Identity)  # they change nothing that could be seen

@@ -47,7 +47,7 @@ def demand_maps_first(network: nn.Module, pixels: Tensor, layers: Iterable[str])
     for layer in layers:
         if order(network, pixels, layer) != MAPS_FIRST:
             raise Mistake(
-                f"{layer} hands on (h, w, K), with its channels last. Name a layer of maps (K, h, w)."
+                f"{layer} hands on (h, w, K), its channels last. Name a layer of maps (K, h, w)."
             )
 
 

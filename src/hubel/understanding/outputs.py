@@ -23,9 +23,7 @@ class Handed(NamedTuple):
     field: Field | None
 
 
-def handed_on(
-    network: nn.Module, pixels: Tensor, *, until: Sequence[str] = ()
-) -> list[Handed]:
+def handed_on(network: nn.Module, pixels: Tensor, *, until: Sequence[str] = ()) -> list[Handed]:
     """Of every call of a module, in the order in which they ended.
 
     until: what lies behind these intermediates is not run.

@@ -14,7 +14,8 @@ from torch import Tensor
 from hubel.understanding.incremental.engine import Incremental, replayed
 from hubel.understanding.incremental.plan import Plan
 from hubel.understanding.incremental.results import Results
-from hubel.understanding.incremental.tracing import Traced, Untraceable, traced
+from hubel.understanding.incremental.runs import Untraceable
+from hubel.understanding.incremental.tracing import Traced, traced
 
 BATCH, MANY = 16, 256  # pictures at a time in the full computation: on a processor, elsewhere
 CHECKED = 12  # positions that are also computed in full

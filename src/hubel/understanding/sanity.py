@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.basics.dispatch import Drawing
 from hubel.basics.tracing import Tracer, watching
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Model, evaluating
@@ -119,11 +120,10 @@ def _resets(module: nn.Module) -> bool:
 
 @torch.no_grad()
 def _randomise(module: nn.Module, seed: int) -> None:
-    """Drawn on the CPU: the same on every device, and only its generator has to be put back."""
+    """Drawn on the CPU: the same on every device."""
     own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
     device = own[0].device
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with Drawing(seed):
         module.cpu()
         if _resets(module):
             module.reset_parameters()  # type: ignore[operator]  # it is one, says _resets

@@ -59,9 +59,9 @@ class Work:
     def _has_gradient(self) -> bool:
         at = self.at
         try:
-            with evaluating(at.network) as network, torch.inference_mode(False), torch.enable_grad():
+            with evaluating(at.network) as own, torch.inference_mode(False), torch.enable_grad():
                 some = at.pixels[:1].clone(), at.wanted[:1].clone()
-                pulled(network, *some, LOSSES["cross-entropy"])
+                pulled(own, *some, LOSSES["cross-entropy"])
         except Failure as none:
             self._tell(f"{none} Attacks by gradient give way to the random search.")
             return False

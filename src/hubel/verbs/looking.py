@@ -18,9 +18,9 @@ from hubel.report.seen import (
     occlusion_maps,
     strongest_units,
 )
+from hubel.understanding.arrangement import MAPS_FIRST, arranged
 from hubel.understanding.deconvnet import project
 from hubel.understanding.occlusion import Occlusion, occlude
-from hubel.understanding.arrangement import MAPS_FIRST, arranged
 from hubel.understanding.outputs import handed_on
 from hubel.understanding.perturbation import perturbation
 from hubel.understanding.probes import recording

@@ -22,7 +22,7 @@ class Made(NamedTuple):
     """A result of a call, by its number among several; of call −1, the pictures."""
 
     call: int
-    index: int
+    number: int
 
 
 @dataclass(frozen=True)

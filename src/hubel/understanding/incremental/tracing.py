@@ -142,7 +142,7 @@ class _Lowering:
         """One operation on the picture, of which at least one result is used."""
         target = pair[0].target
         given, options = self._known(given), self._known(options)
-        used = [made.index for made in self.used if made.call == i]
+        used = [made.number for made in self.used if made.call == i]
         packet = getattr(target, "overloadpacket", None)
         if packet in SAME:
             self.values[Made(i, 0)] = given[0]
