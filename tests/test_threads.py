@@ -21,6 +21,7 @@ from hubel.breaking.gradient import pgd
 from hubel.breaking.minimal import deepfool
 from hubel.breaking.ready import ready
 from hubel.inference.folding import folded
+from hubel.mistakes import Mistake
 from hubel.model import Classifier, PixelSpec, evaluating
 from hubel.twins import evaluated
 from hubel.understanding.deconvnet import project
@@ -219,6 +220,34 @@ def test_four_threads_predicting_with_a_classifier_in_training_mode(shared: Clas
         for ours, alone in zip(answers, expected, strict=True):
             assert dict(ours) == pytest.approx(dict(alone), abs=1e-5)
     assert all(torch.equal(before[2][k], v) for k, v in shared.state_dict().items())
+
+
+def test_a_misfit_is_found_out_beside_answers(shared: Classifier) -> None:
+    """For the smallest size that fits, weights give their places to tensors without numbers."""
+    shared.eval()
+    with torch.no_grad():
+        expected = shared(pictures(2))
+    wrong, done = [], threading.Event()
+
+    def run() -> None:
+        while not done.is_set():
+            try:
+                with torch.no_grad():
+                    if not torch.equal(shared(pictures(2)), expected):
+                        wrong.append("other numbers")
+            except Exception as error:
+                wrong.append(repr(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        for _ in range(5):
+            with pytest.raises(Mistake, match="smallest square that fits is 2×2"):
+                hubel.summary(shared, (3, 1, 1))
+    finally:
+        done.set()
+        thread.join()
+    assert not wrong
 
 
 def test_a_trace_is_of_this_thread_alone(shared: Classifier) -> None:
