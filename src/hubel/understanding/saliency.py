@@ -219,7 +219,7 @@ def last_maps(network: nn.Module, pixels: Tensor) -> str:
     one = pixels[:1] if len(pixels) else pixels.new_zeros(1, *pixels.shape[1:])
     for each in reversed(handed_on(network, one)):
         some = len(each.shape) == 4 and each.shape[2] * each.shape[3] > 1
-        if some and arranged(each, one) == MAPS_FIRST:
+        if some and arranged(each, one.shape[2:]) == MAPS_FIRST:
             return each.name
     raise Mistake("This network has no convolution: no layer of it hands on maps (N, K, h, w).")
 

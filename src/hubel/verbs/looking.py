@@ -189,7 +189,7 @@ def _first_maps(classifier: Classifier, pixels: Tensor) -> Drawing:
     handed = [
         each
         for each in handed_on(classifier, one)
-        if len(each.shape) == 4 and arranged(each, one) == MAPS_FIRST
+        if len(each.shape) == 4 and arranged(each, one.shape[2:]) == MAPS_FIRST
     ]
     made = (each.name for each in handed if each.shape[1] != len(pixels))
     layer = next(made, handed[0].name)
