@@ -1,5 +1,6 @@
 """A classifier knows its pixels and classes, and its folder carries nothing that can run."""
 
+import ast
 import json
 import pickle
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import hubel
 from hubel import Blueprint, Classifier, PixelSpec
 from hubel.mistakes import Failure, Mistake
 from hubel.model import FACTS, WEIGHTS, evaluating
@@ -150,12 +152,23 @@ def test_empty_batch(classifier: Classifier) -> None:
     assert classifier.probabilities(torch.empty(0, 1, 4, 4)).shape == (0, 2)
 
 
-def test_evaluating_restores_every_mode_also_after_an_exception(classifier: Classifier) -> None:
+def test_whoever_asks_for_evaluation_mode_takes_what_is_given() -> None:
+    """`with evaluating(network):` alone would run the network in the mode that it is in."""
+    for path in Path(hubel.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for item in node.items if isinstance(node, ast.With) else []:
+                call = item.context_expr
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "evaluating":
+                    assert item.optional_vars is not None, f"{path}:{node.lineno}"
+
+
+def test_evaluating_changes_no_mode_of_a_shared_network(classifier: Classifier) -> None:
     classifier.train()
     classifier.network[1].eval()  # frozen by its owner
     before = [m.training for m in classifier.modules()]
-    with pytest.raises(ZeroDivisionError), evaluating(classifier):  # noqa: PT012
-        assert not any(m.training for m in classifier.modules())
+    with pytest.raises(ZeroDivisionError), evaluating(classifier) as own:  # noqa: PT012
+        assert not any(m.training for m in own.modules())
+        assert [m.training for m in classifier.modules()] == before
         assert not torch.is_grad_enabled()
         _ = 1 / 0
     assert [m.training for m in classifier.modules()] == before

@@ -43,7 +43,7 @@ if told["work"] == "train":
 
     each, repeats = 128, 20
 else:
-    network = folded(hubel.load("efficientnet-lite0").network)
+    network = folded(hubel.load("efficientnet-lite0").network, torch.empty(1, 3, 224, 224))
     network = network.to(memory_format=torch.channels_last)
     each, repeats = told["batch"], max(3, 64 // told["batch"])
     pixels = torch.from_numpy(cuts(each)).to(memory_format=torch.channels_last).float() / 255

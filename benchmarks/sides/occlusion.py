@@ -66,7 +66,7 @@ def best_for_captum(classifier: Classifier, pixels: Tensor, target: int) -> tupl
     layouts = ["plain", "folded, channels-last"] if told["tuned"] else ["plain"]
     times = {}
     for layout, batch in itertools.product(layouts, BATCHES):
-        network = prepared(classifier, layout)
+        network = prepared(classifier, pixels, layout)
         captum_map(network, pixels, target, 112, 112, batch)
         began = time.perf_counter()
         captum_map(network, pixels, target, 40, 40, batch)
@@ -74,10 +74,10 @@ def best_for_captum(classifier: Classifier, pixels: Tensor, target: int) -> tupl
     return min(times, key=times.__getitem__)
 
 
-def prepared(classifier: Classifier, layout: str) -> nn.Module:
+def prepared(classifier: Classifier, pixels: Tensor, layout: str) -> nn.Module:
     if layout == "plain":
         return classifier
-    return folded(classifier).to(memory_format=torch.channels_last)
+    return folded(classifier, pixels[None]).to(memory_format=torch.channels_last)
 
 
 classifier = model()
@@ -87,7 +87,7 @@ with torch.inference_mode():
     if told["side"] == "captum":
         tuned = best_for_captum(classifier, pixels, target) if told["batch"] is None else None
         layout, batch = tuned or ("plain", told["batch"])
-        network = prepared(classifier, layout)
+        network = prepared(classifier, pixels, layout)
         began = time.perf_counter()
         captum_map(network, pixels, target, told["square"], told["stride"], batch)
         seconds = time.perf_counter() - began
@@ -97,7 +97,7 @@ with torch.inference_mode():
 from hubel.understanding.occlusion import occlude  # noqa: E402 - ours alone
 from hubel.understanding.positions import Squares, occluded  # noqa: E402
 
-# the first use of torch.fx imports half a second of modules: once a process, not once a map
+# what a process pays for once is not to count
 occlude(catalogue.build("lenet5", classes=10, channels=3, size=(28, 28)), torch.rand(3, 28, 28))
 began = time.perf_counter()
 found = occlude(

@@ -47,12 +47,12 @@ pixels = torch.rand(DISTINCT, *shape, generator=torch.Generator().manual_seed(0)
 starts = range(0, told["images"], told["batch"])
 batches = ((range(i, i + told["batch"]), batch(i, i + told["batch"])) for i in starts)
 layers = [each.name for each in handed_on(network, pixels[:1]) if len(each.shape) in (2, 4)]
-with evaluating(network):
+with evaluating(network) as network:
     network(batch(0, told["batch"]))  # what is prepared once
 memory, units = [], 0
 began = time.perf_counter()
 if told["work"] == "plain":
-    with evaluating(network):
+    with evaluating(network) as network:
         for _, each in batches:
             network(each)
             memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

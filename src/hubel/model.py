@@ -25,6 +25,7 @@ from hubel import atomic
 from hubel import pixels as px
 from hubel.mistakes import Failure, Mistake
 from hubel.pixels import Picture, PixelSpec
+from hubel.twins import Network, evaluated
 
 WEIGHTS, FACTS = "model.safetensors", "model.json"
 Build = Callable[..., nn.Module]  # (name, **arguments) → network
@@ -262,13 +263,11 @@ def _fill(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> No
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients inside; every submodule's own mode is restored after."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
+def evaluating(network: Network) -> Iterator[Network]:
+    """The network in evaluation mode, and no gradients inside the block.
+
+    It is the network itself if that is in evaluation mode, else a twin: no mode is ever changed, as
+    other threads may be answering with the network, or training it.
+    """
+    with torch.no_grad():
+        yield evaluated(network)

@@ -139,6 +139,24 @@ def test_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert sizes.recall("k") is None
 
 
+def test_a_network_that_views_its_maps(classifier: Classifier) -> None:
+    """With its channels last it would not run."""
+
+    class Views(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.score = torch.nn.Conv2d(1, 4, 3), torch.nn.Linear(144, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.score(self.conv(x).view(len(x), -1))
+
+    viewing = Classifier(Views(), classes=classifier.classes, pixels=classifier.pixels)
+    images = pictures(WORTH_PREPARING)
+    answers = Answers(viewing, expected=WORTH_PREPARING)
+    answers.add(images)
+    torch.testing.assert_close(answers.logits(), plain(viewing, images), atol=1e-5, rtol=1e-5)
+
+
 def test_what_cannot_be_copied_answers_itself(classifier: Classifier) -> None:
     class Holds(torch.nn.Module):
         def __init__(self) -> None:

@@ -1,5 +1,7 @@
 """Deconvnets against one that is written out, and against captum's where ReLUs are modules."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from captum.attr import Deconvolution, GuidedBackprop
@@ -213,6 +215,48 @@ def test_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(Mistake, match=message):
             project(network, x, **options)  # type: ignore[arg-type]
+
+
+def zeroed(x: Tensor) -> Tensor:
+    x = x.clone()
+    x[x < 0] = 0
+    return x
+
+
+DISGUISES = {
+    "x * (x > 0)": [
+        lambda x: x * (x > 0),
+        lambda x: (x > 0) * x,
+        lambda x: x * (x > 0).float(),
+        lambda x: x.clone().mul_(x > 0),
+        lambda x: torch.heaviside(x.detach(), torch.zeros(())) * x,
+    ],
+    "masked_fill": [lambda x: x.masked_fill(x < 0, 0)],
+    "x[x < 0] = 0": [zeroed],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+def test_relus_in_disguise_are_told(name: str) -> None:
+    x = torch.rand(1, 2, 7, 7, generator=torch.Generator().manual_seed(0)) - 0.5
+    for write in DISGUISES[name]:
+        assert project(Written(write), x, "last", 0).told == (name,)
+
+
+def test_other_products_are_none() -> None:
+    x = torch.rand(1, 2, 7, 7, generator=torch.Generator().manual_seed(0)) - 0.5
+    for write in (lambda x: x * x.sigmoid(), lambda x: x * 2, lambda x: x * torch.ones_like(x)):
+        assert project(Written(write), x, "last", 0).told == ()
+
+
+class Written(nn.Module):
+    def __init__(self, write: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.write = nn.Identity(), nn.Conv2d(2, 2, 3), write
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.last(self.write(self.first(x)))
+        return y
 
 
 def test_where_is_told_and_torchscript_is_refused() -> None:

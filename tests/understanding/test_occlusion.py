@@ -96,6 +96,43 @@ def test_a_convolution_is_followed_without_its_norm(model: Classifier) -> None:
     assert float(found.activity[0, 0]) == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_a_layer_that_ends_in_a_convolution_hands_on_what_it_does_unfolded() -> None:
+    """Its norm is outside of it: folded, the layer would hand on the norm's output."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3),
+        nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2),
+    )  # fmt: skip
+    network(5 * torch.rand(8, 3, 20, 20) - 1)
+    network.eval()
+    network.requires_grad_(False)
+    for layer, maps in (("0", network[0](X[None])), ("1", network[:2](X[None]))):
+        found = occlude(network, X, layer=layer, unit=1, square=5, stride=5)
+        assert found.clean_activity == pytest.approx(float(maps[0, 1].sum()), rel=1e-4)
+        full = occlude(network, X, layer=layer, unit=1, square=5, stride=5, fast=False)
+        assert found.activity is not None
+        assert full.activity is not None
+        assert torch.allclose(found.activity, full.activity, rtol=1e-4, atol=1e-4)
+        assert found.method.boxes
+
+
+def test_a_network_that_views_its_maps() -> None:
+    """It cannot have its channels last."""
+
+    class Views(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.score = nn.Conv2d(3, 4, 3), nn.Linear(4 * 18 * 18, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = self.score(self.conv(x).relu().view(len(x), -1))
+            return logits
+
+    found, full = (occlude(Views(), X, 0, square=5, stride=5, fast=way) for way in (True, False))
+    assert found.method.boxes
+    assert found.logits.shape == full.logits.shape
+
+
 class Decides(nn.Module):
     """It looks at values, so that it cannot be traced."""
 

@@ -80,8 +80,8 @@ def test_the_page_holds_every_unit(classifier: Classifier, folder: Path, tmp_pat
     # the patches are those of all pictures' maps, sorted
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.png"))
     pixels = torch.stack([classifier.read(folder / name) for name in names])
-    with evaluating(classifier), recording(classifier, [LAYER]) as maps:
-        classifier(pixels)
+    with evaluating(classifier) as own, recording(own, [LAYER]) as maps:
+        own(pixels)
     peaks = maps[LAYER].amax((2, 3))
     for unit in told["units"][:5]:
         values, pictures = peaks[:, unit["unit"]].sort(descending=True, stable=True)

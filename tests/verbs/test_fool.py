@@ -73,8 +73,8 @@ def test_what_is_written(classifier: Classifier, tmp_path: Path) -> None:
             files.add(each["file"])
             with Image.open(tmp_path / "f" / each["file"]) as image:
                 pixels = classifier.read(image)
-            with evaluating(classifier):  # the file alone makes the network as sure as is said
-                share = classifier(pixels[None]).softmax(1)[0, each["class"]]
+            with evaluating(classifier) as own:  # the file alone makes it as sure as is said
+                share = own(pixels[None]).softmax(1)[0, each["class"]]
             assert float(share) == pytest.approx(each["confidence"], rel=1e-5)
         confidences = [each["confidence"] for each in row["classes"]]
         assert row["median"] == pytest.approx(np.median(confidences))

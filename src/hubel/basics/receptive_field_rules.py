@@ -185,6 +185,11 @@ def product(axis: Axis, given: Operand, out: Shape, args: Arguments) -> Axis:
     return whole(axis, given.shape) if axis.dim == summed else axis
 
 
+def linear(axis: Axis, given: Shape) -> Axis:
+    """A linear layer: over the last dimension whole, every place by itself else."""
+    return whole(axis, given) if axis.dim == len(given) - 1 else axis
+
+
 def normalised(axis: Axis, given: Operand, _out: Shape, args: Arguments) -> Axis:
     """Statistics of the batch see all of it; those that were kept, nothing new."""
     by_batch = args.get("training", False) or args.get("running_mean", 0) is None

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from hubel.basics.dispatch import Watching
 from hubel.basics.tracing import Tracer, is_layer
 from hubel.mistakes import Mistake
+from hubel.twins import twin
 
 MOST_SIDE = 1024  # beyond this no smallest size is looked for
 SCANNED = 128  # up to this one by one, where halving finds nothing
@@ -56,6 +57,7 @@ def smallest(network: nn.Module, channels: int) -> int | None:
     """
     state = dict(network.named_parameters()) | dict(network.named_buffers())
     hollow = {name: torch.empty_like(value, device="meta") for name, value in state.items()}
+    network = twin(network)  # its tensors give their places to the hollow ones
     low, high = 0, MOST_SIDE
     while high - low > 1:
         middle = (low + high) // 2
@@ -68,7 +70,7 @@ def smallest(network: nn.Module, channels: int) -> int | None:
 
 
 def _outcome(network: nn.Module, hollow: dict[str, Tensor], channels: int, side: int) -> int:
-    last = _Last()  # type: ignore[no-untyped-call]
+    last = _Last()
     kinds = [tensor.dtype for tensor in hollow.values() if tensor.is_floating_point()]
     pixels = torch.empty(1, channels, side, side, device="meta", dtype=next(iter(kinds), None))
     try:
@@ -81,7 +83,7 @@ def _outcome(network: nn.Module, hollow: dict[str, Tensor], channels: int, side:
     return TOO_LARGE if several else FITS
 
 
-class _Last(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
+class _Last(Watching):
     """Keeps the last operation, which may be the one that failed."""
 
     name = ""

@@ -4,8 +4,6 @@ Any `nn.Module` is run once, on one picture of zeros, and watched; nothing is re
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +14,7 @@ from hubel.basics.layers import Row, rows
 from hubel.basics.smallest import misfit
 from hubel.basics.tracing import PICTURE, Tracer, watching
 from hubel.mistakes import Mistake
+from hubel.twins import evaluated
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,9 @@ def trace(network: nn.Module, shape: tuple[int, int, int]) -> Summary:
     if len(shape) != 3 or not all(isinstance(n, int) and n >= 1 for n in shape):
         raise Mistake(f"A picture is (channels, height, width), each 1 or more, not {shape!r}.")
     pixels = _zeros(network, shape)
+    network = evaluated(network)
     tracer = Tracer(network, pixels)
-    with _evaluating(network):
+    with torch.no_grad():
         try:
             with watching(network, tracer):
                 network(pixels)
@@ -141,19 +141,6 @@ def trace(network: nn.Module, shape: tuple[int, int, int]) -> Summary:
         trainable=sum(p.numel() for p in parameters.values() if p.requires_grad),
         unused=tuple(name for name in parameters if name not in used),
     )
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients inside; every submodule's own mode again after."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _zeros(network: nn.Module, shape: tuple[int, int, int]) -> Tensor:

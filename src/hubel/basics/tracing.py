@@ -7,19 +7,20 @@ where torch dispatches them; modules give the names.
 from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from hubel.basics.dispatch import Watching
 from hubel.basics.receptive_field import Field, picture, union, whole
-from hubel.basics.receptive_field_rules import RULES, Operand, after
+from hubel.basics.receptive_field_rules import RULES, Operand, after, linear
 from hubel.basics.windows import described, rounding
+from hubel.twins import around
 
 PICTURE = -1  # as the producer of a tensor: the picture itself
 # they hand a tensor on as it is
@@ -66,17 +67,18 @@ class _Value:
     field: Field
 
 
-class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
+class Tracer(Watching):
     """Inside `with`, records in `operations` and `calls` what becomes of a picture."""
 
     def __init__(self, network: nn.Module, pixels: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.network = network
         self.operations: list[Operation] = []
         self.calls: list[Call] = [Call("", network, 1, 0)]
         self.times: Counter[str] = Counter()
         self.stack: list[int] = [0]  # calls that have not come back
         self.given: dict[int, tuple[int, ...]] = {}  # the shape that a call was given
+        self.fields: dict[int, Field | None] = {}  # and its field
         self.values: MutableMapping[Tensor, _Value | None] = WeakTensorKeyDictionary()
         # tensors made of parameters alone → their names
         self.sources: MutableMapping[Tensor, frozenset[str]] = WeakTensorKeyDictionary()
@@ -186,11 +188,20 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         first = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)), None)
         if first is not None:
             self.given[self.stack[-1]] = tuple(first.shape)
+            known = self.values.get(first)
+            self.fields[self.stack[-1]] = None if known is None else known.field
 
     def leave(self, output: Any) -> None:
         call = self.stack.pop()
         module = self.calls[call].module
         value = self.values.get(output) if isinstance(output, Tensor) else None
+        before = self.fields.get(call)
+        if value is not None and before is not None and isinstance(module, nn.Linear):
+            # torch lays all places in one row for it, where they are not to be followed
+            height, width = (linear(axis, self.given[call]) for axis in before)
+            self.values[output] = value = replace(value, field=Field(height, width))
+            last = self.operations[value.producer]
+            self.operations[value.producer] = replace(last, field=value.field)
         done = len(self.operations) > self.calls[call].before
         if value is None or done or not is_layer(module) or isinstance(module, nn.Identity):
             return
@@ -202,26 +213,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
 
 @contextmanager
 def watching(network: nn.Module, tracer: Tracer) -> Iterator[None]:
-    """Hooks on every module that tell the tracer of its calls; they are gone afterwards."""
-    handles = []
-    try:
-        for path, module in network.named_modules():
-            if module is network:
-                continue
-            handles.append(
-                module.register_forward_pre_hook(
-                    lambda module, args, kwargs, path=path: tracer.enter(
-                        path, module, (args, kwargs)
-                    ),
-                    with_kwargs=True,
-                )
-            )
-            handles.append(module.register_forward_hook(lambda _m, _i, out: tracer.leave(out)))
-        with tracer:
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    """The tracer is told of every module's calls in this thread, until the block ends."""
+    inner = [(path, module) for path, module in network.named_modules() if module is not network]
+    before = [
+        (module, lambda *given, path=path, module=module: tracer.enter(path, module, given))
+        for path, module in inner
+    ]
+    with around(before, [(module, tracer.leave) for _, module in inner]), tracer:
+        yield
 
 
 def is_layer(module: nn.Module) -> bool:

@@ -119,7 +119,7 @@ def robust_accuracy(
         network, pixels, labels, batch=BATCH, epsilon=epsilon, steps=steps, drop=True, seed=0
     )
     wrong = 0
-    with evaluating(network):
+    with evaluating(network) as network:
         for start, x in zip(range(0, len(labels), BATCH), moved, strict=True):
             wrong += int(fooled(network(x), labels[start : start + BATCH]).sum())
     return 1 - wrong / len(labels)
@@ -148,7 +148,7 @@ def _furthest(
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(pixels.shape, generator=generator).to(pixels)
     step = 2.5 * threat.epsilon / threat.steps
-    with evaluating(model):
+    with evaluating(model) as model:
         known = model(pixels).softmax(1)
         x = (pixels + START * noise).clamp_(0, 1)
         with torch.enable_grad():

@@ -52,7 +52,7 @@ def affine(network: nn.Module, shape: tuple[int, int, int], *, like: Tensor) -> 
     drawn = torch.rand(PROBES, *shape, generator=generator)
     drawn[0], drawn[1] = 0, 1
     x = drawn.to(like)
-    with evaluating(network):
+    with evaluating(network) as network:
         given, other = network(x).double(), network(x.roll(1, 0)).double()
         middle = network((x + x.roll(1, 0)) / 2).double()
     if not bool(given.isfinite().all()):
@@ -90,7 +90,7 @@ def last_layer(classifier: Classifier, pixels: Tensor) -> tuple[Tensor, Affine]:
     if not len(pixels):
         return layer.weight.new_zeros(0, layer.in_features), model
     with (
-        evaluating(classifier),
+        evaluating(classifier) as classifier,
         tapping(classifier, {name: lambda _output: None}, before={name: kept.append}),
     ):
         parts = (pixels[i : i + AT_ONCE] for i in range(0, len(pixels), AT_ONCE))

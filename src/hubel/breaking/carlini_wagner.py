@@ -56,7 +56,7 @@ def carlini_wagner(
         raise Mistake(
             f"lr is above 0, confidence 0 or more, and both are finite; not {lr} and {confidence}."
         )
-    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(network) as network, torch.inference_mode(False), torch.enable_grad():
         nearest = Nearest(network, pixels, labels, targets)
         left = nearest.left()
         if len(left):

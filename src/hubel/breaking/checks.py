@@ -96,7 +96,7 @@ def checks(
 
 
 def _gradients(network: nn.Module, pixels: Tensor, labels: Tensor) -> Check:
-    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(network) as network, torch.inference_mode(False), torch.enable_grad():
         _, slope = pulled(network, pixels.clone(), labels, LOSSES["cross-entropy"])
     none = int((slope.flatten(1) == 0).all(1).sum())
     return Check(

@@ -174,7 +174,7 @@ def confidences(classifier: Classifier, images: Tensor, classes: Sequence[int]) 
     size = _at_once(_shape(classifier), classifier.mean.device)
     own = torch.tensor(classes, dtype=torch.int64)
     found = []
-    with evaluating(classifier), torch.inference_mode(False), torch.no_grad():
+    with evaluating(classifier) as classifier, torch.inference_mode(False), torch.no_grad():
         for first in range(0, len(images), size):
             part = images[first : first + size].to(classifier.mean.device)
             wanted = own[first : first + size, None]
@@ -187,14 +187,13 @@ def answering(classifier: Classifier, classes: Sequence[int]) -> Callable[[Tenso
 
     What cannot be copied (a network of the user's that holds on to a graph, say) answers itself.
     """
-    ready = prepared(classifier)
-    layout = torch.contiguous_format if ready is classifier else torch.channels_last
+    ready, layout = prepared(classifier)
     every = tuple(classes) == tuple(range(len(classifier.classes)))
     own = torch.tensor(classes, dtype=torch.int64)
     size = _at_once(_shape(classifier), classifier.mean.device)
 
     def answer(images: Tensor) -> Tensor:
-        with evaluating(ready), torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
             parts = [
                 _shares(ready, images[first : first + size].contiguous(memory_format=layout))
                 for first in range(0, len(images), size)

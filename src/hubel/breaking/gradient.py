@@ -108,7 +108,7 @@ def pgd(
         raise Mistake(f"The size of a step is above 0 and finite, not {step}.")
     sizes = [step] * steps if step is not None else _sizes(epsilon, steps, drop=drop)
     numbers = range(len(pixels)) if indices is None else indices
-    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(network) as network, torch.inference_mode(False), torch.enable_grad():
         pixels = pixels.detach()
         found, merit = pixels.clone(), pixels.new_full((len(pixels),), -torch.inf)
         left = torch.arange(len(pixels), device=pixels.device)  # whom the next ascent is for

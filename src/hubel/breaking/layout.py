@@ -10,13 +10,13 @@ def best_layout(network: nn.Module, pixels: Tensor) -> torch.memory_format:
     """Of pixels (N, C, H, W): channels last on the CPU where the network takes them, or the usual.
 
     A convolution keeps the layout of what it is given, so that the network need not be changed. One
-    that takes its maps apart by `view` cannot have them so; it is asked, with one picture.
+    that takes its maps apart by `view` cannot have them so; it is asked, with a picture twice.
     """
     if pixels.device.type != "cpu" or not len(pixels):
         return USUAL
     with torch.no_grad():
         try:
-            network(laid_out(pixels[:1], CHANNELS_LAST))
+            network(laid_out(pixels[:1].expand(2, *pixels.shape[1:]), CHANNELS_LAST))
         except RuntimeError:
             return USUAL
     return CHANNELS_LAST

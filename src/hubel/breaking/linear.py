@@ -84,8 +84,8 @@ def fool_linear(
 
     def answer(images: Tensor) -> Tensor:
         parts = (images[i : i + AT_ONCE] for i in range(0, len(images), AT_ONCE))
-        with evaluating(network):
-            return torch.cat([network(part).argmax(1) for part in parts])
+        with evaluating(network) as asked:
+            return torch.cat([asked(part).argmax(1) for part in parts])
 
     bounds = (0.0, 1.0) if box else None
     return _fool(model, pixels.detach(), labels, direction, bounds, answer)

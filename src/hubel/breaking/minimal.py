@@ -81,7 +81,7 @@ def deepfool(
     Failure for a network without a gradient, or with logits that are not finite.
     """
     _check(pixels, labels, steps, overshoot, candidates, norm)
-    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(network) as network, torch.inference_mode(False), torch.enable_grad():
         images = pixels.detach().clone()
         fooled = torch.zeros(len(images), dtype=torch.bool, device=images.device)
         taken = torch.zeros(len(images), dtype=torch.int64, device=images.device)

@@ -3,11 +3,11 @@
 from collections import Counter
 from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 
-from hubel.breaking.layout import CHANNELS_LAST
 from hubel.inference.folding import folded
+from hubel.inference.layout import lay_out
+from hubel.twins import evaluated, hooked
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -19,22 +19,16 @@ def ready(network: Network, pixels: Tensor) -> Network:
     has a fourth of the work (the greatest is above 0 or not: both orders give the same, and the
     same slope); no parameter asks for a gradient; on the CPU the weights have their channels last.
     pixels (N, C, H, W): the first of them is tried; a network that does not take this layout, or
-    none if N is 0, keeps its own; one that cannot be copied is given back. Its submodules may
-    change their places: for whoever attacks, not for whoever looks inside.
+    none if N is 0, keeps its own; one that cannot be copied is given back, in evaluation mode. Its
+    submodules may change their places: for whoever attacks, not for whoever looks inside.
     """
     try:
-        made = folded(network).requires_grad_(False)
+        made = folded(network, pixels).requires_grad_(False)
     except (RuntimeError, TypeError):  # one that holds on to a graph cannot be copied
-        return network
+        return evaluated(network)
     _pool_first(made)
-    if not len(pixels) or pixels.device.type != "cpu":
-        return made
-    with torch.no_grad():
-        try:
-            made.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]  # torch's stub
-            made(pixels[:1])
-        except RuntimeError:
-            made.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    if len(pixels) and pixels.device.type == "cpu":
+        lay_out(made, pixels)
     return made
 
 
@@ -42,16 +36,11 @@ def _pool_first(network: nn.Module) -> None:
     """Exchange each ReLU and the max pooling after it, where nothing else can meet the two."""
     names = Counter(id(each) for _, each in network.named_modules(remove_duplicate=False))
     for part in network.modules():
-        if type(part) is not nn.Sequential or names[id(part)] > 1 or _hooked(part):
+        if type(part) is not nn.Sequential or names[id(part)] > 1 or hooked(part):
             continue
         for i in range(len(part) - 1):
             first, second = part[i], part[i + 1]
             kinds = type(first) is nn.ReLU and type(second) is nn.MaxPool2d
-            alone = all(names[id(each)] == 1 and not _hooked(each) for each in (first, second))
+            alone = all(names[id(each)] == 1 and not hooked(each) for each in (first, second))
             if kinds and alone and not second.return_indices:
                 part[i], part[i + 1] = second, first
-
-
-def _hooked(module: nn.Module) -> bool:
-    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(module, name) for name in names)

@@ -117,7 +117,7 @@ def _smallest(attack: Callable[..., Minimal]) -> Nearest:
     def run(network: nn.Module, pixels: Tensor, labels: Tensor, targeted: bool) -> Tensor:
         if not targeted:
             return attack(network, pixels, labels).images
-        with evaluating(network):
+        with evaluating(network) as network:
             named = network(pixels).argmax(1)  # what is to be left
         return attack(network, pixels, named, targets=labels).images
 
@@ -225,7 +225,7 @@ def taken(
     batch: int = BATCH,
 ) -> Tensor:  # fmt: skip
     """Of each picture whether it fools the network; bool (N,)."""
-    with evaluating(network):
+    with evaluating(network) as network:
         parts = [
             fooled(network(images[part]), labels[part], targeted=targeted)
             for part in _parts(len(images), batch)

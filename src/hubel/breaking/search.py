@@ -78,7 +78,7 @@ def search(
     if len(numbers) != len(pixels):
         raise Mistake(f"There are {len(numbers)} numbers for {len(pixels)} pictures.")
     images = pixels.detach().clone()
-    with evaluating(network):
+    with evaluating(network) as network:
         for start in range(0, len(pixels), AT_ONCE):
             part = slice(start, start + AT_ONCE)
             _search(network, images[part], labels[part], epsilon, norm, queries, seed,

@@ -48,7 +48,7 @@ def box_lbfgs(
             "L-BFGS takes 1 round, 1 step and a memory of 1 or more, "
             f"not {rounds}, {steps} and {memory}."
         )
-    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(network) as network, torch.inference_mode(False), torch.enable_grad():
         nearest = Nearest(network, pixels, labels, targets)
         left = nearest.left()
         if len(left):

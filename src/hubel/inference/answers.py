@@ -12,8 +12,10 @@ from torch import Tensor
 from hubel.inference import batch_size as sizes
 from hubel.inference.batch_size import BatchSize
 from hubel.inference.folding import folded
+from hubel.inference.layout import USUAL, lay_out
 from hubel.mistakes import Mistake
-from hubel.model import Classifier, evaluating
+from hubel.model import Classifier
+from hubel.twins import evaluated
 
 # Folding and a new layout take half a second; that many pictures must be expected to be worth it
 # (EfficientNet-Lite0 at 224 gains 3 to 6 ms a picture by them, under the same allocator).
@@ -51,13 +53,13 @@ class Answers:
             raise Mistake(f"A batch holds at least one picture, not {batch_size}.")
         self._device = torch.device(device)
         self._expected, self._progress = expected, progress
-        self._classifier = classifier
-        self._layout = torch.contiguous_format
         self._kind = ""  # of job, for which the best size is remembered; none when it is given
         spec = classifier.pixels
         picture = (spec.channels, *spec.size)
-        if expected >= WORTH_PREPARING:
-            self._classifier, self._layout = prepared(classifier), torch.channels_last
+        many = expected >= WORTH_PREPARING
+        ready = prepared(classifier) if many else (evaluated(classifier), USUAL)
+        self._classifier, self._layout = ready
+        if many:
             if batch_size is None:
                 self._kind = sizes.kind(classifier, picture, self._device)
                 batch_size = sizes.recall(self._kind)
@@ -113,7 +115,7 @@ class Answers:
 
     def _answer(self, images: NDArray[np.uint8]) -> None:
         began = time.perf_counter()
-        with evaluating(self._classifier), torch.inference_mode():
+        with torch.inference_mode():
             pixels = torch.from_numpy(images).to(self._device, memory_format=self._layout)
             logits = self._classifier(pixels.float().div_(255)).float().cpu()
         self._parts.append(logits)
@@ -124,14 +126,17 @@ class Answers:
             self._progress(self._answered, self._expected)
 
 
-def prepared(classifier: Classifier) -> Classifier:
-    """A copy that answers faster: batch norms folded, kernels in the channels-last layout.
+def prepared(classifier: Classifier) -> tuple[Classifier, torch.memory_format]:
+    """A copy that answers faster, and the layout that its pixels are to have.
 
-    What cannot be copied (a network of the user's that holds on to a graph, say) answers itself.
+    Batch norms are folded, and kernels have their channels last where the network takes them so.
+    What cannot be copied (a network of the user's that holds on to a graph, say) answers itself, in
+    evaluation mode.
     """
+    spec = classifier.pixels
+    pixels = classifier.mean.new_zeros(1, spec.channels, *spec.size)
     try:
-        ready = folded(classifier)
+        ready = folded(classifier, pixels)
     except (RuntimeError, TypeError):
-        return classifier
-    ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ready
+        return evaluated(classifier), USUAL
+    return ready, lay_out(ready, pixels)

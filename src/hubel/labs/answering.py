@@ -62,7 +62,7 @@ def answers_to(
     """The answers of the layers to one or more pictures (C, H, W), some at a time."""
     waiting, done = iter(pictures), 0
     with (
-        evaluating(network),
+        evaluating(network) as network,
         torch.no_grad(),
         answering(network, layers, middle=middle) as answers,
     ):

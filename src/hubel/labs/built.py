@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
 from hubel import draws
+from hubel.basics.dispatch import Drawing
 from hubel.data.augment.compose import Augmentation
 from hubel.labs.learning import Pictures, learn
 from hubel.model import Classifier
@@ -23,8 +23,7 @@ def network_for(
     `catalogue.build` and `initialise` do.
     """
     _, channels, height, width = data.train.shape
-    with torch.random.fork_rng([]):
-        torch.manual_seed(draws.integer(seed, "network"))
+    with Drawing(draws.integer(seed, "network")):
         network = catalogue.build(
             name, classes=len(data.classes), channels=channels, size=(height, width), **arguments
         )

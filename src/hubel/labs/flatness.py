@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hubel.basics.activations import ACTIVATIONS
 from hubel.labs.learning import pixels
 from hubel.model import Classifier
+from hubel.twins import around
 
 FLAT = 0.01  # a slope below it counts as flat
 
@@ -15,19 +16,10 @@ FLAT = 0.01  # a slope below it counts as flat
 def flatness(classifier: Classifier, images: Tensor, kind: str) -> "list[Flat]":
     """How flat each hidden layer of an `mlp` is on images uint8 (N, C, H, W), the first to last."""
     found: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        found.append(output)
-
     layers = [m for name, m in classifier.network.named_children() if name.startswith("fc")]
-    hooks = [layer.register_forward_hook(keep) for layer in layers]
-    try:
-        with torch.no_grad():
-            for part in pixels(images):
-                classifier(part)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.no_grad(), around([], [(layer, found.append) for layer in layers]):
+        for part in pixels(images):
+            classifier(part)
     rows = []
     for i in range(len(layers)):
         z = torch.cat(found[i :: len(layers)])  # (N, units)

@@ -203,7 +203,7 @@ def _errors(classifier: Classifier, data: Pictures, on_train: int) -> dict[str, 
 
 def answers(classifier: nn.Module, images: Tensor) -> Tensor:
     """The outputs for images uint8 (N, C, H, W), in evaluation mode; the mode is put back."""
-    with evaluating(classifier):
+    with evaluating(classifier) as classifier:
         parts = [classifier(part) for part in pixels(images)]
     return torch.cat(parts)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel.model import Classifier
+from hubel.twins import around
 
 
 def spreads(classifier: Classifier, images: Tensor, labels: Tensor) -> dict[str, list[float]]:
@@ -16,21 +17,17 @@ def spreads(classifier: Classifier, images: Tensor, labels: Tensor) -> dict[str,
     """
     kept: list[Tensor] = []
 
-    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def keep(output: Tensor) -> None:
         output.retain_grad()
         kept.append(output)
 
     children = list(classifier.network.children())
     behind = [b for a, b in itertools.pairwise(children) if isinstance(a, nn.Linear)]
-    hooks = [module.register_forward_hook(keep) for module in behind]
-    try:
+    with around([], [(module, keep) for module in behind]):
         logits = classifier(images.float() / 255)
-        loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
-        loss.backward()  # type: ignore[no-untyped-call]
-    finally:
-        for hook in hooks:
-            hook.remove()
-        classifier.zero_grad()
+    loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
+    loss.backward()  # type: ignore[no-untyped-call]
+    classifier.zero_grad()
     gradients = [torch.zeros_like(z) if z.grad is None else z.grad for z in kept]
     return {
         "signal": [float(z.detach().double().std()) for z in kept],

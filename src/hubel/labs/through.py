@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 from hubel.labs.lab import Drawing, Setting, Shown
 from hubel.labs.subject import subject
-from hubel.model import Classifier
+from hubel.model import Classifier, evaluating
 from hubel.report.drawing import INK, panels, png, style
+from hubel.twins import around
 
 MOST_LAYERS, ACROSS = 12, 6  # in the picture: of more, some spread evenly; side by side
 SILENT = (nn.Flatten, nn.Dropout, nn.Identity)  # they change nothing that could be seen
@@ -70,18 +72,13 @@ def layers(classifier: Classifier, picture: Tensor, label: int) -> list[Layer]:
     In evaluation mode; modes, gradients and hooks are left as found, frozen weights frozen.
     """
     given = picture[None].detach().clone().requires_grad_()
-    modes = [(module, module.training) for module in classifier.modules()]
-    classifier.eval()
-    try:
-        with torch.enable_grad(), _kept(classifier.network) as kept:
+    with evaluating(classifier) as classifier, torch.enable_grad():
+        with _kept(classifier.network) as kept:
             logits = classifier(given)
-            loss = nn.functional.cross_entropy(logits, torch.tensor([label]))
-            rows = [("picture", "", given), *kept]
-            outputs = [output for _, _, output in rows]
-            gradients = torch.autograd.grad(loss, outputs, allow_unused=True)
-    finally:
-        for module, mode in modes:
-            module.training = mode
+        loss = nn.functional.cross_entropy(logits, torch.tensor([label]))
+        rows = [("picture", "", given), *kept]
+        outputs = [output for _, _, output in rows]
+        gradients = torch.autograd.grad(loss, outputs, allow_unused=True)
     return [
         Layer(name, kind, output.detach()[0], gradient[0])
         for (name, kind, output), gradient in zip(rows, gradients, strict=True)
@@ -93,24 +90,20 @@ def layers(classifier: Classifier, picture: Tensor, label: int) -> list[Layer]:
 def _kept(network: nn.Module) -> Iterator[list[tuple[str, str, Tensor]]]:
     """Inside, all layers' outputs are kept; copies go on, which in-place layers may change."""
     found: list[tuple[str, str, Tensor]] = []
-    handles = []
-    for name, module in network.named_modules():
-        if next(module.children(), None) is not None or isinstance(module, SILENT):
-            continue
 
-        def keep(module: nn.Module, _inputs: object, output: object, name: str = name) -> object:
-            if not isinstance(output, Tensor) or not output.requires_grad:
-                return output
-            kind = type(module).__name__
-            found.append((name or kind, kind, output))
-            return output.clone()
+    def keep(name: str, kind: str, output: object) -> object:
+        if not isinstance(output, Tensor) or not output.requires_grad:
+            return output
+        found.append((name or kind, kind, output))
+        return output.clone()
 
-        handles.append(module.register_forward_hook(keep))
-    try:
+    after = [
+        (module, partial(keep, name, type(module).__name__))
+        for name, module in network.named_modules()
+        if next(module.children(), None) is None and not isinstance(module, SILENT)
+    ]
+    with around([], after):
         yield found
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _picture(found: list[Layer]) -> bytes:

@@ -9,10 +9,10 @@ import copy
 import math
 from collections.abc import Mapping
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hubel.basics.dispatch import Drawing
 from hubel.mistakes import Mistake
 from hubel.transfer.features import head
 
@@ -26,8 +26,7 @@ def with_head(network: nn.Module, old: int, new: int, *, seed: int) -> tuple[nn.
     made = copy.deepcopy(network)
     before = made.get_submodule(name)
     assert isinstance(before, nn.Linear)  # noqa: S101 - `head` gives nothing else
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with Drawing(seed):
         made.set_submodule(name, nn.Linear(before.in_features, new, before.bias is not None))
     return made, name
 

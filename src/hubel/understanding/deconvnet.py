@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hubel.mistakes import Mistake
 from hubel.model import evaluating
+from hubel.understanding.arrangement import demand_maps_first
 from hubel.understanding.prefix import up_to
 from hubel.understanding.probes import Score, differentiate
 from hubel.understanding.rectifying import rectifying
@@ -43,12 +44,14 @@ def project(
     `rectifying.RULES`: "deconvnet", "guided" or "gradient". The network is run as far as the layer
     and left as found. Raises Mistake for a layer, unit or place that is not there.
     """
-    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(network) as network, torch.inference_mode(False), torch.enable_grad():
         leaf = pixels.detach().clone().requires_grad_()
         with rectifying(network, rule) as told:
             maps = up_to(network, leaf, [layer])[layer]
         if maps.ndim not in (2, 4):
             raise Mistake(f"{layer} hands on {tuple(maps.shape[1:])}, which are no feature maps.")
+        if maps.ndim == 4:
+            demand_maps_first(network, pixels, [layer])
         maps = maps[..., None, None] if maps.ndim == 2 else maps
         which = _units(units, layer, len(pixels), maps.shape[1])
         own = maps[torch.arange(len(maps), device=maps.device), which.to(maps.device)]  # (N, h, w)

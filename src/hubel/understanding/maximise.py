@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hubel import draws
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Model, evaluating
+from hubel.understanding.arrangement import demand_maps_first
 from hubel.understanding.image_parameters import PARAMETERISATIONS, Make, Parameterisation, level
 from hubel.understanding.jitter import drawn, shifted
 from hubel.understanding.objectives import Objective, check
@@ -93,7 +94,7 @@ def maximise(
     objectives = tuple(objectives)
     _check(objectives, shape, steps, lr, jitter, noise)
     jitter = min(shape[1:]) // JITTER if jitter is None else jitter
-    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(network) as network, torch.inference_mode(False), torch.enable_grad():
         found = [p for p in network.parameters() if p.is_floating_point()]
         usual = network.pixels.mean if isinstance(network, Model) else None
         nothing = level(zero, shape[0], usual).to(found[0] if found else torch.empty(()))
@@ -101,6 +102,8 @@ def maximise(
         blank = rows.encode(nothing.expand(1, *shape))
         about = [noise * _drawn(objective, seed, blank[0]) for objective in objectives]
         start = rows.keep(blank + torch.stack(about)).detach()
+        layers = {each.layer: None for each in objectives if each.layer is not None}
+        demand_maps_first(network, rows.decode(start[:1]), layers)
         climb = _Climb(objectives, rows, start, nothing, tuple(regularisers), steps)
         for number in range(1, steps + 1):
             if climb.active:

@@ -6,6 +6,7 @@ by the square's position.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from hubel.inference.folding import folded
+from hubel.inference.layout import lay_out
 from hubel.mistakes import Failure, Mistake
-from hubel.model import Model, evaluating
+from hubel.model import evaluating
+from hubel.understanding.arrangement import demand_maps_first
 from hubel.understanding.fills import filled
 from hubel.understanding.incremental.geometry import positions
 from hubel.understanding.outputs import demand_finite
@@ -85,21 +88,28 @@ def occlude(
     if not 0 < reach <= 1:
         raise Mistake(f"A reach is above 0 and at most 1, not {reach}.")
     hidden = filled(pixels[None], fill)[0]
-    with evaluating(network), torch.inference_mode():
-        function = partial(_activity, _ready(network, layer), layer)
+    with evaluating(network) as network, torch.inference_mode():
+        function = partial(_activity, _ready(network, pixels, layer), layer)
         clean, sums = (each[0].cpu() for each in function(pixels[None]))
         _check_output(network, pixels, clean)
         target = _class(target, clean)
+        if layer:
+            demand_maps_first(network, pixels[None], [layer])
+        unit = _unit(unit, sums, layer) if layer else None
+
+        def judged(results: Sequence[Tensor]) -> Tensor:
+            own = results[0][:, target, None]
+            return own if unit is None else torch.cat((own, results[1][:, unit, None]), 1)
+
         (logits, activity), method = by_position(
-            function, pixels, hidden, squares, judged=lambda results: results[0][:, target],
+            function, pixels, hidden, squares, judged=judged,
             fast=fast, reach=reach, progress=progress,
         )  # fmt: skip
     found = Occlusion(
         logits, clean, target, squares.square, squares.tops, squares.lefts, method
     )  # fmt: skip
-    if not layer:
+    if unit is None:
         return found
-    unit = _unit(unit, sums, layer)
     return replace(
         found, layer=layer, unit=unit, activity=activity[..., unit],
         clean_activity=float(sums[unit]),
@@ -123,13 +133,14 @@ def _squares(pixels: Tensor, square: int | None, stride: int | None) -> Squares:
     return Squares(square, tops, lefts)
 
 
-def _ready(network: nn.Module, layer: str) -> nn.Module:
-    """A copy that computes fast; but a convolution that is followed must not hold its norm."""
-    inner = network.network if isinstance(network, Model) else network
-    followed = dict(inner.named_modules()).get(layer.partition("#")[0])
-    if isinstance(followed, nn.Conv2d):
+def _ready(network: nn.Module, pixels: Tensor, layer: str) -> nn.Module:
+    """A copy that computes fast, if one can be made; the layer hands on what the network's does."""
+    try:
+        made = folded(network, pixels[None], recorded=[layer] if layer else [])
+    except (RuntimeError, TypeError):  # one that holds on to a graph cannot be copied
         return network
-    return folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    lay_out(made, pixels[None])
+    return made
 
 
 def _activity(network: nn.Module, layer: str, pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """What every module of a network hands on for some pictures: its name, shape, field, soundness."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from hubel.basics.receptive_field import Field
 from hubel.basics.tracing import Tracer, watching
 from hubel.mistakes import Failure
 from hubel.model import Model, evaluating
+from hubel.understanding.prefix import up_to
 
 
 class Handed(NamedTuple):
@@ -21,14 +23,20 @@ class Handed(NamedTuple):
     field: Field | None
 
 
-def handed_on(network: nn.Module, pixels: Tensor) -> list[Handed]:
-    """Of every call of a module, in the order in which they ended."""
-    inner = network.network if isinstance(network, Model) else network
-    with evaluating(network), torch.inference_mode(False), torch.no_grad():
+def handed_on(network: nn.Module, pixels: Tensor, *, until: Sequence[str] = ()) -> list[Handed]:
+    """Of every call of a module, in the order in which they ended.
+
+    until: what lies behind these intermediates is not run.
+    """
+    with evaluating(network) as network, torch.inference_mode(False), torch.no_grad():
+        inner = network.network if isinstance(network, Model) else network
         own = pixels.detach().clone()
         outputs = _Outputs(inner, own)
         with watching(inner, outputs):
-            network(own)
+            if until:
+                up_to(network, own, until)
+            else:
+                network(own)
     return outputs.handed
 
 
@@ -39,7 +47,7 @@ def demand_finite(network: nn.Module, pixels: Tensor) -> None:
         raise Failure(f"The activations of {wrong} are not finite for this picture.")
 
 
-class _Outputs(Tracer):  # type: ignore[no-untyped-call]  # torch's
+class _Outputs(Tracer):
     """Keeps what is to be known of each module's output."""
 
     def __init__(self, network: nn.Module, pixels: Tensor) -> None:

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from hubel.mistakes import Failure, Mistake, unknown
-from hubel.model import Model, evaluating
+from hubel.model import Model
+from hubel.twins import evaluated
+from hubel.understanding.arrangement import demand_maps_first
 from hubel.understanding.peaks import Looks, Peaks
 from hubel.understanding.probes import tapping
 
@@ -122,8 +124,11 @@ def strongest(
             f"The state holds the {state.k} strongest of {', '.join(state.units)}; asked for are "
             f"the {k} strongest of {', '.join(names)}."
         )
+    network = evaluated(network)
     for indices, pixels in batches:
         if len(pixels):
+            if state is None:
+                demand_maps_first(network, pixels, names)
             state = _after(network, names, k, state, _numbers(indices, pixels), pixels)
             yield state
     if state is None:
@@ -236,7 +241,7 @@ def _after(
         state = replace(state, top=top)
     look = _Look(network, numbers, k, state)
     # a tensor made in inference mode does not say whether it was written to
-    with evaluating(network), torch.inference_mode(False), torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad():
         pixels = pixels.clone() if pixels.is_inference() else pixels
         taps = {name: partial(look.tap, name) for name in names}
         before = {name: partial(look.looks.before, name) for name in names}

@@ -83,7 +83,7 @@ def perturbation(
     hidden = filled(pixels, fill)
     begin, end = (hidden, pixels) if kind == "insertion" else (pixels, hidden)
     if score is None:
-        with evaluating(network):
+        with evaluating(network) as network:
             whole = torch.cat([network(part) for part in torch.split(pixels, chunk)])
         score = of_class(whole.argmax(1), probability=True)
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device=pixels.device)
@@ -128,7 +128,7 @@ def _outputs(
 ) -> Tensor:
     """(S + 1, N, …): of the pictures with the first pixels of the order taken from `end`."""
     n, found, counts = len(begin), [], (shares * ranks.shape[1] * ranks.shape[2]).round()
-    with evaluating(network):
+    with evaluating(network) as network:
         for number in torch.split(torch.arange(n * len(shares), device=begin.device), chunk):
             which, step = (number % n, number // n) if n else (number, number)
             there = (ranks[which] < counts[step][:, None, None])[:, None]

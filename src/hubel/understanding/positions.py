@@ -11,10 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hubel.understanding.incremental.engine import Incremental
+from hubel.understanding.incremental.engine import Incremental, replayed
 from hubel.understanding.incremental.plan import Plan
 from hubel.understanding.incremental.results import Results
-from hubel.understanding.incremental.tracing import Traced, Untraceable, traced
+from hubel.understanding.incremental.runs import Untraceable
+from hubel.understanding.incremental.tracing import Traced, traced
 
 BATCH, MANY = 16, 256  # pictures at a time in the full computation: on a processor, elsewhere
 CHECKED = 12  # positions that are also computed in full
@@ -66,7 +67,7 @@ def by_position(
     """The function's results by position, each (R, K, …) on the processor.
 
     pixels: the picture, (C, H, W). hidden: what the square shows of itself, (C, H, W). judged: of
-    results (N, …) the numbers (N,) by which boxes are checked. fast: by boxes, or in full; None:
+    results (N, …) the numbers (N, M) by which boxes are checked. fast: by boxes, or in full; None:
     what is faster on the device. Call it without gradients.
     """
     told = progress or (lambda _done, _total: None)
@@ -78,16 +79,36 @@ def by_position(
         return _in_full(function, pixels, hidden, squares, told), Method(False, "as asked for")
     try:
         network = traced(function, pixels.shape, device=pixels.device)
+        _demand_alike(network, function, pixels[None])
+        results, work = _by_boxes(network, pixels, hidden, squares, reach, told)
     except Untraceable as wrong:
         why = f"the network cannot be traced ({wrong})"
         return _in_full(function, pixels, hidden, squares, told), Method(False, why)
-    results, work = _by_boxes(network, pixels, hidden, squares, reach, told)
     method = Method(True, "", network.whole, work, reach=reach)
     method = _checked(method, results, function, pixels, hidden, squares, judged)
     if reach == 1 and not method.share <= TOLERANCE:
         why = f"boxes differed by {method.difference:.2g}"
         return _in_full(function, pixels, hidden, squares, told), Method(False, why)
     return results, method
+
+
+def _demand_alike(network: Traced, function: Function, pixels: Tensor) -> None:
+    """Raises Untraceable unless the steps, on whole pictures, do as the function does.
+
+    pixels (N, C, H, W): as many as there were in none of the runs that the steps are from.
+    """
+    try:
+        ours = replayed(network, pixels)
+    except RuntimeError as wrong:
+        first = str(wrong).splitlines()[0]
+        raise Untraceable(f"another number of pictures does not fit: {first}") from wrong
+    for found, expected in zip(ours, function(pixels), strict=True):
+        if found.shape == expected.shape and not expected.numel():
+            continue
+        span = float(expected.max() - expected.min())
+        alike = found.shape == expected.shape
+        if not alike or not float((found - expected).abs().max()) <= TOLERANCE * span:
+            raise Untraceable("with another number of pictures its steps give something else")
 
 
 def _by_boxes(
@@ -149,7 +170,11 @@ def _checked(
     chosen = sorted({round(i * (total - 1) / max(CHECKED - 1, 1)) for i in range(CHECKED)})
     full = judged([each.cpu() for each in function(occluded(pixels, hidden, squares, chosen))])
     ours = judged(flat)
-    difference = float((ours[chosen] - full).abs().max())
-    span = max(float(ours.max() - ours.min()), float(full.max() - full.min()))
-    share = difference / span if span else float(difference > 0)
-    return replace(method, checked=len(chosen), difference=difference, share=share)
+    differences = (ours[chosen] - full).abs().amax(0)
+    spans = torch.maximum(ours.amax(0) - ours.amin(0), full.amax(0) - full.amin(0))
+    shares = torch.where(spans > 0, differences / spans, (differences > 0).float())
+    worst = int(shares.argmax())  # a NaN, if there is one
+    return replace(
+        method, checked=len(chosen), difference=float(differences[worst]),
+        share=float(shares[worst]),
+    )  # fmt: skip

@@ -6,10 +6,10 @@ as `hubel.summary` writes it; of a Model the paths are its network's. Everything
 the same network meanwhile notice nothing.
 """
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Model, evaluating
+from hubel.twins import around
 
 Tap = Callable[[Tensor], Tensor | None]  # a module's output → what is handed on (None: the same)
 Score = Callable[[Tensor], Tensor]  # a network's output (N, …) → a number for each picture (N,)
@@ -40,24 +41,21 @@ def tapping(
     known = {each for each, _ in inner.named_modules(remove_duplicate=False) if each}
     early = before or {}
     paths = {name: _path(known, name) for name in (*taps, *early)}
-    here, times, met = threading.get_ident(), Counter[str](), set[str]()
+    times, met = Counter[str](), set[str]()
     runs = 0
 
-    def begin(_module: object, _inputs: object) -> None:
+    def begin(_inputs: object, _options: object) -> None:
         nonlocal runs
-        if threading.get_ident() == here:
-            times.clear()
-            runs += 1
+        times.clear()
+        runs += 1
 
-    def given_to(path: str, inputs: tuple[object, ...]) -> None:
+    def given_to(path: str, inputs: tuple[object, ...], _options: object) -> None:
         name = _numbered(path, times[path] + 1)
         first = next((each for each in inputs if isinstance(each, Tensor)), None)
-        if threading.get_ident() == here and first is not None and name in early:
+        if first is not None and name in early:
             early[name](first)
 
     def met_at(path: str, output: object) -> Tensor | None:
-        if threading.get_ident() != here:
-            return None
         times[path] += 1
         name = _numbered(path, times[path])
         if name not in taps:
@@ -67,22 +65,16 @@ def tapping(
         met.add(name)
         return taps[name](output)
 
-    handles = [inner.register_forward_pre_hook(begin)]
-    try:
-        for path in dict.fromkeys(paths[name] for name in taps):
-            hook = inner.get_submodule(path).register_forward_hook(
-                lambda _module, _inputs, output, path=path: met_at(path, output)
-            )
-            handles.append(hook)
-        for path in dict.fromkeys(paths[name] for name in early):
-            hook = inner.get_submodule(path).register_forward_pre_hook(
-                lambda _module, inputs, path=path: given_to(path, inputs)
-            )
-            handles.append(hook)
+    ahead = [
+        (inner.get_submodule(path), partial(given_to, path))
+        for path in dict.fromkeys(paths[name] for name in early)
+    ]
+    behind = [
+        (inner.get_submodule(path), partial(met_at, path))
+        for path in dict.fromkeys(paths[name] for name in taps)
+    ]
+    with around([(inner, begin), *ahead], behind):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
     missed = [name for name in taps if name not in met]
     if runs and missed:
         raise Mistake(f"The network did not pass through {', '.join(missed)} here.")
@@ -119,7 +111,7 @@ def recording(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Te
         found[name] = output
         return output.clone()
 
-    with tapping(network, {name: _named(keep, name) for name in names}):
+    with tapping(network, {name: partial(keep, name) for name in names}):
         yield found
 
 
@@ -142,12 +134,8 @@ def replacing(
             )
         return new
 
-    with tapping(network, {name: _named(put, name) for name in values}):
+    with tapping(network, {name: partial(put, name) for name in values}):
         yield
-
-
-def _named(tap: Callable[[str, Tensor], Tensor], name: str) -> Tap:
-    return lambda output: tap(name, output)
 
 
 class Slopes(NamedTuple):
@@ -174,7 +162,7 @@ def differentiate(
     all the same. What the score does not depend on has a gradient of zero.
     """
     names = list(at)
-    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(network) as network, torch.inference_mode(False), torch.enable_grad():
         leaf = pixels.detach().clone().requires_grad_()
         with recording(network, names) as values:
             output = network(leaf)

@@ -40,15 +40,28 @@ CLAMPS = frozenset({
     torch.clamp_min, torch.clamp_min_, Tensor.clamp_min, Tensor.clamp_min_,
     torch.clip, Tensor.clip, Tensor.clip_,
 })  # fmt: skip
-MAXIMA = frozenset({torch.maximum, Tensor.maximum, torch.max, Tensor.max})
+MAXIMA = frozenset({
+    torch.maximum, Tensor.maximum, torch.max, Tensor.max, torch.fmax, Tensor.fmax
+})  # fmt: skip
 CHOICES = frozenset({torch.where, Tensor.where})
+# with the right mask these are ReLUs; what they are told as
+MASKING: Mapping[Any, str] = {
+    **dict.fromkeys(
+        (torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__,
+         torch.multiply, Tensor.multiply, Tensor.multiply_),
+        "x * (x > 0)",
+    ),
+    **dict.fromkeys((torch.masked_fill, Tensor.masked_fill, Tensor.masked_fill_), "masked_fill"),
+    Tensor.__setitem__: "x[x < 0] = 0",
+}  # fmt: skip
 
 
 @contextmanager
 def rectifying(network: nn.Module, rule: str) -> Iterator[list[str]]:
     """While the block lasts, gradients go through ReLUs by a row of RULES, in this thread.
 
-    The list that it gives names what may be a ReLU in disguise and keeps its own gradient: `where`.
+    The list that it gives names what may be a ReLU in disguise and keeps its own gradient: `where`,
+    and what sets by a mask all to 0 that is below it.
     The response normalisation of local neighbours (AlexNet's) is taken as a division by what it
     divided by, as a switch, unless the rule is the gradient: the papers undo no such layer. Under
     the guided rule a cap (ReLU6's) is passed as if it were not there: the papers have none, and the
@@ -88,9 +101,25 @@ class _Rectifying(TorchFunctionMode):
             return self._rectified(func, args, options)
         if func is F.local_response_norm:
             return args[0] * _response_scale(args[0], *args[1:], **options)
-        if func in CHOICES and "where" not in self.told:
-            self.told.append("where")
+        if func in CHOICES:
+            self._tell("where")
+        if func in MASKING:
+            return self._masked(func, args, options)
         return func(*args, **options)
+
+    def _masked(self, func: Any, args: Any, options: Any) -> Any:
+        """The function's value; told, if it is a ReLU's of what has a gradient."""
+        given = [x for x in args if isinstance(x, Tensor) and x.requires_grad]
+        known = given[0].detach().clone() if len(given) == 1 else None
+        found = func(*args, **options)
+        value = args[0] if found is None else found
+        if known is not None and bool((known < 0).any()) and torch.equal(value, known.relu()):
+            self._tell(MASKING[func])
+        return found
+
+    def _tell(self, name: str) -> None:
+        if name not in self.told:
+            self.told.append(name)
 
     def _rectified(self, func: Any, args: Any, options: Any) -> Tensor:
         """The function's value, whose way back is the rule's; in place where it is asked for."""

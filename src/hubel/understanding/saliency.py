@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from hubel import draws
 from hubel.mistakes import Failure, Mistake, unknown
+from hubel.understanding.arrangement import MAPS_FIRST, arranged, order
 from hubel.understanding.outputs import handed_on
 from hubel.understanding.probes import Score, Slopes, differentiate
 
@@ -190,8 +191,8 @@ def grad_cam(
     """Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) at a layer; None: at the last maps.
 
     Each of the layer's maps is weighted by the mean of the score's gradient by it; their sum is cut
-    off at 0, unless signed, where what speaks against the class is negative. Raises Mistake for a
-    layer whose output is not (N, K, h, w).
+    off at 0, unless signed, where what speaks against the class is negative. A layer may hand on
+    its channels last, (N, h, w, K), which is recognised. Raises Mistake for one without maps.
     """
     _check(pixels)
     layer = last_maps(network, pixels) if layer is None else layer
@@ -200,7 +201,9 @@ def grad_cam(
     if values.ndim != 4:
         shape = tuple(values.shape)
         raise Mistake(f"Grad-CAM needs a layer of maps (N, K, h, w); {layer} hands on {shape}.")
-    weights = slopes.gradients[layer].mean((2, 3))
+    way = order(network, pixels, layer)
+    values = values.permute(way)
+    weights = slopes.gradients[layer].permute(way).mean((2, 3))
     summed = torch.einsum("nk,nkhw->nhw", weights, values)
     maps = summed if signed else summed.relu()
     enlarged = F.interpolate(maps[:, None], size=pixels.shape[2:], mode="bilinear")[:, 0]
@@ -215,7 +218,8 @@ def last_maps(network: nn.Module, pixels: Tensor) -> str:
     _check(pixels)
     one = pixels[:1] if len(pixels) else pixels.new_zeros(1, *pixels.shape[1:])
     for each in reversed(handed_on(network, one)):
-        if len(each.shape) == 4 and each.shape[2] * each.shape[3] > 1:
+        some = len(each.shape) == 4 and each.shape[2] * each.shape[3] > 1
+        if some and arranged(each, one.shape[2:]) == MAPS_FIRST:
             return each.name
     raise Mistake("This network has no convolution: no layer of it hands on maps (N, K, h, w).")
 

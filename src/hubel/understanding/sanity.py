@@ -4,7 +4,6 @@ A map that stays has nothing to do with them (Adebayo et al. 2018, "Sanity check
 maps"): pretty, and no explanation.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.basics.dispatch import Drawing
 from hubel.basics.tracing import Tracer, watching
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Model, evaluating
+from hubel.twins import copied
 
 Explain = Callable[[nn.Module, Tensor], Tensor]  # network, pixels (N, C, H, W) → maps (N, H, W)
 STAYS = 0.5  # a mean rank correlation from which on a map is said to have stayed
@@ -76,11 +77,11 @@ def sanity_check(
     with torch.inference_mode(False):
         pixels = pixels.detach().clone()
         try:
-            own = copy.deepcopy(network)
-        except RuntimeError as wrong:
+            own = copied(network)
+        except (RuntimeError, TypeError) as wrong:
             raise Failure(f"The network cannot be copied: {wrong}") from None
         inner = own.network if isinstance(own, Model) else own
-        names = _from_the_output(own, inner, pixels[:1])
+        names = _from_the_output(own, pixels[:1])
         if not names:
             raise Mistake("This network has no parameters to randomise.")
         first = _maps(explain, own, pixels)
@@ -97,11 +98,13 @@ def sanity_check(
     return Sanity(tuple(layers[:p]), rank[:p], similarity[:p], last=rank[p - 1 :])
 
 
-def _from_the_output(network: nn.Module, inner: nn.Module, one: Tensor) -> list[str]:
+def _from_the_output(network: nn.Module, one: Tensor) -> list[str]:
     """The modules whose own parameters, or statistics, the picture meets; the last met first."""
-    tracer = Tracer(inner, one)
-    with evaluating(network), watching(inner, tracer):
-        network(one)
+    with evaluating(network) as network:
+        inner = network.network if isinstance(network, Model) else network
+        tracer = Tracer(inner, one)
+        with watching(inner, tracer):
+            network(one)
     met: dict[str, int] = {}
     for number, operation in enumerate(tracer.operations):
         met |= dict.fromkeys((name.rpartition(".")[0] for name in operation.parameters), number)
@@ -117,11 +120,10 @@ def _resets(module: nn.Module) -> bool:
 
 @torch.no_grad()
 def _randomise(module: nn.Module, seed: int) -> None:
-    """Drawn on the CPU: the same on every device, and only its generator has to be put back."""
+    """Drawn on the CPU: the same on every device."""
     own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
     device = own[0].device
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with Drawing(seed):
         module.cpu()
         if _resets(module):
             module.reset_parameters()  # type: ignore[operator]  # it is one, says _resets

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hubel.mistakes import Failure, Mistake, unknown
-from hubel.model import evaluating
+from hubel.twins import evaluated
+from hubel.understanding.arrangement import demand_maps_first
 from hubel.understanding.lbfgs import packed, unpacked
 from hubel.understanding.prefix import up_to
 from hubel.understanding.style_losses import LOSSES, Losses, gram, total_variation
@@ -173,10 +174,12 @@ class _Objective:
         losses: Losses,
         weights: tuple[float, float, float],
     ) -> None:
-        self.network, self.layers, self.losses, self.weights = network, layers, losses, weights
+        self.network = evaluated(network)
+        self.layers, self.losses, self.weights = layers, losses, weights
         self.seen: list[_At] = []
         self.evaluations = 0
-        with evaluating(network), torch.inference_mode(False):
+        with torch.inference_mode(False), torch.no_grad():
+            demand_maps_first(self.network, content[None], {**layers.content, **layers.style})
             maps = self._maps(content.clone(), layers.content)
             self.content = {name: maps[name] for name in layers.content}
             maps = self._maps(style.clone(), layers.style)
@@ -193,7 +196,7 @@ class _Objective:
         for at in self.seen:
             if torch.equal(at.parameters, parameters):
                 return at
-        with evaluating(self.network), torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             leaf = parameters.detach().clone().requires_grad_()
             image = torch.sigmoid(leaf)
             parts = self.parts(image)

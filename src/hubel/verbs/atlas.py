@@ -21,6 +21,7 @@ from hubel.pixels import SUFFIXES
 from hubel.report.atlas import Unit, atlas_page
 from hubel.run import Run
 from hubel.training.recipe import from_run
+from hubel.understanding.arrangement import MAPS_FIRST, arranged
 from hubel.understanding.outputs import Handed, handed_on
 from hubel.understanding.rectifying import RULES
 from hubel.verbs import machine
@@ -89,7 +90,9 @@ def atlas(
     with machine.threads(threads), interruptible() as request:
         spec = classifier.pixels
         blank = torch.full((1, spec.channels, *spec.size), 0.5, device=where)
-        handed = handed_on(classifier, blank)
+        handed = [
+            each for each in handed_on(classifier, blank) if arranged(each, spec.size) == MAPS_FIRST
+        ]
         looked = _layer(handed, layer, unit)
         decoded = decode(samples, spec, told, workers=workers, watch=watch)
         kept_in = (run.path if run else home()) / "patches"

@@ -59,9 +59,9 @@ class Work:
     def _has_gradient(self) -> bool:
         at = self.at
         try:
-            with evaluating(at.network), torch.inference_mode(False), torch.enable_grad():
+            with evaluating(at.network) as own, torch.inference_mode(False), torch.enable_grad():
                 some = at.pixels[:1].clone(), at.wanted[:1].clone()
-                pulled(at.network, *some, LOSSES["cross-entropy"])
+                pulled(own, *some, LOSSES["cross-entropy"])
         except Failure as none:
             self._tell(f"{none} Attacks by gradient give way to the random search.")
             return False
@@ -143,8 +143,8 @@ class Work:
             made = attack.within(
                 at.network, originals, at.wanted[chosen], found.epsilon, chosen, full
             )
-        with evaluating(at.classifier):
-            before, after = (at.classifier.probabilities(x).cpu() for x in (originals, made))
+        with evaluating(at.classifier) as classifier:
+            before, after = (classifier.probabilities(x).cpu() for x in (originals, made))
         sizes = attack.norm.size(made - originals).tolist()
         shown = [
             Example(

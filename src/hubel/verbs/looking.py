@@ -18,6 +18,7 @@ from hubel.report.seen import (
     occlusion_maps,
     strongest_units,
 )
+from hubel.understanding.arrangement import MAPS_FIRST, arranged
 from hubel.understanding.deconvnet import project
 from hubel.understanding.occlusion import Occlusion, occlude
 from hubel.understanding.outputs import handed_on
@@ -57,7 +58,7 @@ class Choice:
 
 def looked(classifier: Classifier, name: str, pixels: Tensor, choice: Choice, watch: Watch) -> Look:
     """pixels (C, H, W) in [0, 1] → all that the page says of this picture."""
-    with evaluating(classifier):
+    with evaluating(classifier) as classifier:
         probabilities = classifier(pixels[None]).softmax(1)[0]
     values, labels = probabilities.topk(min(TOP, len(probabilities)))
     target = int(labels[0]) if choice.target is None else choice.target
@@ -143,7 +144,7 @@ def _units(
     classifier: Classifier, pixels: Tensor, picture: NDArray[np.float32], choice: Choice
 ) -> list[Drawing]:
     """The strongest units of the layer: their maps, what they saw, their projections."""
-    with evaluating(classifier), recording(classifier, [choice.layer]) as found:
+    with evaluating(classifier) as classifier, recording(classifier, [choice.layer]) as found:
         classifier(pixels[None])
     maps = found[choice.layer][0]
     if maps.ndim != 3:
@@ -151,10 +152,12 @@ def _units(
     order = maps.amax((1, 2)).argsort(descending=True, stable=True)
     units = [choice.unit] if choice.unit is not None else order[:UNITS].tolist()
     many = pixels.expand(len(units), *pixels.shape)
-    signed = {
-        rule: _array(project(classifier, many, choice.layer, units, rule=rule).pixels)
+    found_by = {
+        rule: project(classifier, many, choice.layer, units, rule=rule)
         for rule in ("deconvnet", "guided")
     }
+    told = found_by["deconvnet"].told
+    signed = {rule: _array(each.pixels) for rule, each in found_by.items()}
     projections = {rule: each.transpose(0, 2, 3, 1) for rule, each in signed.items()}
     drawn = strongest_units(
         picture, _array(maps[units]), projections, [f"unit {unit}" for unit in units],
@@ -166,6 +169,8 @@ def _units(
         "saw, and what there it answered to: by a deconvnet (Zeiler & Fergus 2014) and by guided "
         "backpropagation (Springenberg et al. 2015)."
     )
+    if told:
+        caption += f" What may be a ReLU keeps its own gradient here: {', '.join(told)}."
     return [Drawing("units", drawn, caption)]
 
 
@@ -180,10 +185,15 @@ def _box(signed: NDArray[np.float32]) -> tuple[int, int, int, int]:
 
 def _first_maps(classifier: Classifier, pixels: Tensor) -> Drawing:
     """The feature maps of the first layer that makes some: more or fewer than the channels."""
-    handed = [each for each in handed_on(classifier, pixels[None]) if len(each.shape) == 4]
+    one = pixels[None]
+    handed = [
+        each
+        for each in handed_on(classifier, one)
+        if len(each.shape) == 4 and arranged(each, one.shape[2:]) == MAPS_FIRST
+    ]
     made = (each.name for each in handed if each.shape[1] != len(pixels))
     layer = next(made, handed[0].name)
-    with evaluating(classifier), recording(classifier, [layer]) as found:
+    with evaluating(classifier) as classifier, recording(classifier, [layer]) as found:
         classifier(pixels[None])
     maps = found[layer][0]
     drawn = feature_maps(_array(maps), [str(i) for i in range(len(maps))])

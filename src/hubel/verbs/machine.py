@@ -47,9 +47,11 @@ def threads(number: int | None) -> Iterator[int]:
     """So many torch threads inside (None: as it is); put back after."""
     if number is not None and not 1 <= number <= 1024:
         raise Mistake(f"--threads is from 1 to 1024, not {number}.")
+    if number is None:
+        yield torch.get_num_threads()
+        return
     before = torch.get_num_threads()
-    if number is not None:
-        torch.set_num_threads(number)
+    torch.set_num_threads(number)
     try:
         yield torch.get_num_threads()
     finally:

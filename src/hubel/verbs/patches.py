@@ -1,6 +1,5 @@
 """The top patches of a model over pictures: found once, kept, and gone on with after a stop."""
 
-import copy
 import hashlib
 import time
 from collections.abc import Iterator
@@ -13,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from hubel import atomic
+from hubel.inference.layout import lay_out
 from hubel.mistakes import Failure
 from hubel.model import Classifier, pack
+from hubel.twins import copied
 from hubel.understanding.outputs import Handed
 from hubel.understanding.patches import Batch, Strongest, restored, strongest
 from hubel.verbs.interrupt import Request
@@ -48,10 +49,11 @@ def top_patches(
     if state is not None and done >= len(images):
         return state
     # a copy, as layouts belong to the weights: this one is twice as fast
-    network = copy.deepcopy(classifier)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+    network = copied(classifier).eval()
+    layout = lay_out(network, classifier.mean.new_zeros(1, *images.shape[1:]))
     saved, before = time.monotonic(), state
-    for state in strongest(network, _batches(images, done, device), layers, state=before):
+    batches = _batches(images, done, device, layout)
+    for state in strongest(network, batches, layers, state=before):
         watch.progress("top patches", state.seen, len(images))
         if request.made or time.monotonic() - saved > EVERY:
             _keep(file, state, watch)
@@ -64,11 +66,13 @@ def top_patches(
     return state
 
 
-def _batches(images: NDArray[np.uint8], start: int, device: torch.device) -> Iterator[Batch]:
+def _batches(
+    images: NDArray[np.uint8], start: int, device: torch.device, layout: torch.memory_format
+) -> Iterator[Batch]:
     size = max(8, min(256, PIXELS // int(np.prod(images.shape[1:]))))
     for first in range(start, len(images), size):
         part = torch.from_numpy(np.ascontiguousarray(images[first : first + size])).to(device)
-        pixels = (part.float() / 255).contiguous(memory_format=torch.channels_last)
+        pixels = (part.float() / 255).contiguous(memory_format=layout)
         yield range(first, first + len(part)), pixels
 
 

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hubel import draws
+from hubel.basics.dispatch import Drawing
 from hubel.data.decoding import Loaded, load
 from hubel.data.folder import Divide, by_class
 from hubel.data.samples import Files, Samples, Splits, recorded
@@ -229,8 +229,7 @@ def make_classifier(
         size=prepared.pixels.size,
         **recipe.arguments,
     )
-    with torch.random.fork_rng([]):
-        torch.manual_seed(draws.integer(recipe.drawn_from, "network"))
+    with Drawing(draws.integer(recipe.drawn_from, "network")):
         try:
             network = catalogue.build(recipe.network, **arguments)
         except TypeError as wrong:  # a text where a number belongs, and the like

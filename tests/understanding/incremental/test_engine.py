@@ -15,7 +15,8 @@ from hubel.understanding.incremental.engine import Incremental
 from hubel.understanding.incremental.geometry import positions
 from hubel.understanding.incremental.plan import Plan
 from hubel.understanding.incremental.results import Results
-from hubel.understanding.incremental.tracing import Traced, Untraceable, traced
+from hubel.understanding.incremental.runs import Untraceable
+from hubel.understanding.incremental.tracing import Traced, traced
 
 
 def brute(

@@ -9,6 +9,8 @@ from torch import Tensor
 from hubel.understanding.incremental.boxes import Boxes, Clean, Extent
 from hubel.understanding.incremental.plan import Group
 from hubel.understanding.incremental.steps import (
+    Alike,
+    Batch,
     Means,
     Pads,
     Picture,
@@ -18,7 +20,7 @@ from hubel.understanding.incremental.steps import (
     Step,
     aten,
 )
-from hubel.understanding.incremental.tracing import Batch, Traced
+from hubel.understanding.incremental.tracing import Traced
 
 Values = list[Boxes | Tensor | None]
 
@@ -134,6 +136,16 @@ class Incremental:
         return value if isinstance(value, Tensor) else self.clean[i].whole(_boxes(value))
 
 
+def replayed(network: Traced, pixels: Tensor) -> list[Tensor]:
+    """The results for pixels (N, C, H, W), step by step on whole pictures."""
+    values: list[Tensor] = []
+    for step in network.steps:
+        given = [values[j] for j in step.inputs]
+        first = isinstance(step.spread, Picture)
+        values.append(pixels if first else _called(step, given, len(pixels)))
+    return [values[i] for i in network.results]
+
+
 def _divided(steps: Sequence[Step]) -> tuple[range, range]:
     """Up to the last step that has or reads a map, and from there on."""
     last = max(
@@ -158,7 +170,9 @@ def _called(step: Step, given: Sequence[Tensor], count: int, *, in_place: bool =
         if isinstance(value, Ref):
             return values[value.step]
         if isinstance(value, Batch):
-            return count
+            return count * value.times
+        if isinstance(value, Alike):
+            return value.row.expand(count, *value.row.shape[1:])
         if isinstance(value, list):
             return [put(each) for each in value]
         return value

@@ -27,6 +27,20 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Among an operation's arguments: the number of pictures, so many times."""
+
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Among an operation's arguments: a tensor with the same row (1, …) for every picture."""
+
+    row: Tensor
+
+
+@dataclass(frozen=True)
 class Picture:
     """The input itself."""
 
@@ -231,8 +245,10 @@ def pointwise(op: Operation) -> Spread | None:
             shape = op.shapes[value.step]
             if not is_map(shape) or shape[2:] != op.shape[2:]:
                 return None
-        elif isinstance(value, Tensor) and any(side != 1 for side in value.shape[-2:]):
-            return None
+        elif isinstance(value, Tensor | Alike):
+            fixed = value.row if isinstance(value, Alike) else value
+            if any(side != 1 for side in fixed.shape[-2:]):
+                return None
     return Pointwise() if is_map(op.shape) else None
 
 

@@ -1,19 +1,23 @@
-"""A network as a list of aten's operations on the picture, by torch.fx."""
+"""A network as a list of aten's operations on the picture, as two runs of it carry them out.
 
-import operator
+What differs between the runs, on other pictures and another number of them, is either that number
+or nothing that could be written down.
+"""
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, fx
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from hubel.understanding.incremental import winograd
+from hubel.understanding.incremental.runs import Call, Made, Run, Untraceable, matched
 from hubel.understanding.incremental.steps import (
+    Batch,
     Operation,
     Picture,
     Ref,
@@ -24,19 +28,11 @@ from hubel.understanding.incremental.steps import (
     spread,
 )
 
-BATCH = 7  # pictures in the traced batch: a number by which a shape's batch is told from the rest
+SIZES = 2, 3  # pictures in the two runs
 SAME = {aten.clone, aten.detach, aten.alias, aten.contiguous, aten.lift_fresh}
 SHAPING = {aten.view, aten._unsafe_view, aten.reshape, aten.expand}
 NORMS = {aten._native_batch_norm_legit_no_training, aten.native_batch_norm, aten.cudnn_batch_norm}
 PARTS = {aten.split, aten.split_with_sizes, aten.chunk}
-
-
-class Untraceable(Exception):
-    """The network's operations cannot be written down; the message says why."""
-
-
-class Batch:
-    """In arguments: the number of pictures."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +66,18 @@ def traced(
     shape: (C, H, W) of a picture. device: where the function's own tensors are. Raises
     Untraceable, for a forward that decides by the values that it sees, say.
     """
-    pictures = torch.zeros(BATCH, *shape, device=device)
-    try:
-        with torch.no_grad(), _Plainly():
-            module = make_fx(
-                torch.func.functionalize(function, remove="mutations"),
-                tracing_mode="fake",
-                _allow_non_fake_inputs=True,
-            )(pictures)
-    except Exception as wrong:  # whatever a stranger's forward does with what is no tensor
-        raise Untraceable(f"{type(wrong).__name__}: {str(wrong).splitlines()[0]}") from wrong
-    module.graph.eliminate_dead_code()
-    return _Lowering(module).traced()
+    drawn = torch.Generator().manual_seed(0)
+    runs = []
+    for n in SIZES:
+        pictures = torch.rand(n, *shape, generator=drawn).to(device)
+        try:
+            with torch.inference_mode(False), torch.no_grad(), _Plainly():
+                runs.append(Run(function, pictures))
+        except Untraceable:
+            raise
+        except Exception as wrong:  # whatever a stranger's forward does when it is watched
+            raise Untraceable(f"{type(wrong).__name__}: {str(wrong).splitlines()[0]}") from wrong
+    return _Lowering(shape).traced(*runs)
 
 
 class _Plainly(TorchFunctionMode):
@@ -108,79 +104,86 @@ def _response_norm(
 
 
 class _Lowering:
-    """From torch.fx's nodes to steps; what does not depend on the picture is computed at once."""
+    """From two runs' calls to steps."""
 
-    def __init__(self, module: fx.GraphModule) -> None:
-        self.module = module
+    def __init__(self, shape: Sequence[int]) -> None:
         self.steps: list[Step] = []
-        self.values: dict[fx.Node, Any] = {}
+        self.values: dict[Made, Any] = {}
+        self.used: set[Made] = set()
+        self.values[Made(-1, 0)] = self._add(
+            Step("picture", torch.clone, (), {}, (1, *shape), (), Picture())
+        )
 
-    def traced(self) -> Traced:
-        results: list[int] = []
-        for node in self.module.graph.nodes:
-            if node.op == "placeholder":
-                shape = (1, *node.meta["val"].shape[1:])
-                self.values[node] = self._add(
-                    Step("picture", torch.clone, (), {}, shape, (), Picture())
+    def traced(self, first: Run, second: Run) -> Traced:
+        if [call.target for call in first.calls] != [call.target for call in second.calls]:
+            raise Untraceable("it does other things with another number of pictures")
+        results = matched(first.results, second.results, SIZES)
+        if not all(isinstance(each, Made) for each in results):
+            raise Untraceable("a result does not depend on the picture")
+        self.used |= {*results}
+        pairs = []
+        for i in reversed(range(len(first.calls))):  # what nothing is made of is left out
+            if any(made.call == i for made in self.used):
+                pair = first.calls[i], second.calls[i]
+                given, options = matched(
+                    (pair[0].args, pair[0].kwargs), (pair[1].args, pair[1].kwargs), SIZES
                 )
-            elif node.op == "get_attr":
-                self.values[node] = getattr(self.module, str(node.target))
-            elif node.op == "call_function":
-                self.values[node] = self._lowered(node)
-            elif node.op == "output":
-                found = fx.node.map_arg(node.args[0], lambda n: self.values[n])
-                for value in found if isinstance(found, tuple | list) else [found]:
-                    if not isinstance(value, Ref):
-                        raise Untraceable("a result does not depend on the picture")
-                    results.append(value.step)
-        return Traced(tuple(self.steps), tuple(results))
+                self.used |= {*_found(Made, (given, options))}
+                pairs.append((i, pair, given, options))
+        for i, pair, given, options in reversed(pairs):
+            self._lower(i, pair, given, options)
+        return Traced(tuple(self.steps), tuple(self.values[each].step for each in results))
 
     def _add(self, step: Step) -> Ref:
         self.steps.append(step)
         return Ref(len(self.steps) - 1)
 
-    def _lowered(self, node: fx.Node) -> Any:
-        given: Any = fx.node.map_arg(node.args, lambda n: self.values[n])
-        options: Any = fx.node.map_arg(node.kwargs, lambda n: self.values[n])
-        target: Any = node.target
-        if target is operator.getitem and isinstance(given[0], _Several):
-            return given[0].part(given[1])
-        refs = _refs((given, options))
-        if not refs:
-            return target(*given, **options)
+    def _lower(self, i: int, pair: tuple[Call, Call], given: Any, options: Any) -> None:
+        """One operation on the picture, of which at least one result is used."""
+        target = pair[0].target
+        given, options = self._known(given), self._known(options)
+        used = [made.number for made in self.used if made.call == i]
         packet = getattr(target, "overloadpacket", None)
-        meta = node.meta["val"]
-        # strides are memory's affair
-        striding = packet in (aten.as_strided, aten.as_strided_)
-        restrided = striding and list(meta.shape) == list(given[1])
-        if packet in SAME or restrided:
-            return given[0]
+        if packet in SAME:
+            self.values[Made(i, 0)] = given[0]
+            return
+        shapes = {k: _apart(target, *(call.shapes[k] for call in pair)) for k in sorted(used)}
+        refs = tuple(dict.fromkeys(ref.step for ref in _found(Ref, (given, options))))
         arguments = _bound(target, given, options)
-        if packet is aten.max_pool2d_with_indices:
-            return _Several({0: self._step(aten.max_pool2d.default, given, options, meta[0], refs)})
-        if packet in NORMS:
-            return _Several({0: self._norm(target, arguments, meta[0], refs)})
-        if packet in PARTS and isinstance(meta, list | tuple):
-            return self._parts(given[0], arguments.get("dim", 0), meta)
-        if not isinstance(meta, Tensor):
-            used = {int(str(user.args[1])) for user in node.users}
-            return _Several({
-                k: self._step(partial(_result, target, k), given, options, meta[k], refs)
-                for k in used
-            })  # fmt: skip
-        return self._step(target, given, options, meta, refs)
+        for k, shape in shapes.items():
+            if packet is aten.max_pool2d_with_indices and k == 0:
+                made = self._step(aten.max_pool2d.default, given, options, shape, refs)
+            elif packet in NORMS and k == 0:
+                made = self._norm(target, arguments, shape, refs)
+            elif packet in PARTS:
+                dim = arguments.get("dim", 0)
+                start = sum(each[dim] for each in pair[0].shapes[:k])
+                piece = (given[0], dim, start, start + shape[dim])
+                made = self._step(aten.slice.Tensor, piece, {}, shape, refs)
+            elif len(pair[0].shapes) > 1:
+                made = self._step(partial(_result, target, k), given, options, shape, refs)
+            else:
+                made = self._step(target, given, options, shape, refs)
+            self.values[Made(i, k)] = made
+
+    def _known(self, value: Any) -> Any:
+        """With steps for what calls have made."""
+        if isinstance(value, Made):
+            return self.values[value]
+        if isinstance(value, Mapping):
+            return {name: self._known(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._known(each) for each in value]
+        return value
 
     def _step(
-        self, target: Any, given: Any, options: Any, meta: Tensor, refs: tuple[int, ...]
+        self, target: Any, given: Any, options: Any, shape: tuple[int, ...], refs: tuple[int, ...]
     ) -> Ref:
-        if meta.shape[:1] != (BATCH,):
-            raise Untraceable(f"{target} has a result in which pictures are not apart")
-        shape = (1, *meta.shape[1:])
         shapes = [step.shape for step in self.steps]
         way = spread(target, Operation(_bound(target, given, options), shape, shapes))
         name = _name(target)
         if getattr(target, "overloadpacket", None) in SHAPING:
-            given = (given[0], [Batch(), *given[1][1:]])
+            given = (given[0], [Batch(), *shape[1:]])
             target = torch.Tensor.expand if target is aten.expand.default else torch.reshape
         products = multiply_adds(target, given, shape)
         if target is aten.convolution.default:
@@ -190,10 +193,9 @@ class _Lowering:
         )
 
     def _norm(
-        self, target: Any, given: Mapping[str, Any], meta: Tensor, refs: tuple[int, ...]
+        self, target: Any, given: Mapping[str, Any], shape: tuple[int, ...], refs: tuple[int, ...]
     ) -> Ref:
         shapes = [step.shape for step in self.steps]
-        shape = (1, *meta.shape[1:])
         way = spread(target, Operation(given, shape, shapes))
         names = ("input", "running_mean", "running_var", "weight", "bias")
         if given.get("training"):
@@ -202,47 +204,25 @@ class _Lowering:
         arguments = (*(given[name] for name in names), False, 0.0, eps)
         return self._add(Step("batch_norm", F.batch_norm, arguments, {}, shape, refs, way))
 
-    def _parts(self, source: Ref, dim: int, metas: Sequence[Tensor]) -> "_Several":
-        found, start = {}, 0
-        for k, meta in enumerate(metas):
-            length = meta.shape[dim]
-            given = (source, dim, start, start + length)
-            found[k] = self._step(aten.slice.Tensor, given, {}, meta, (source.step,))
-            start += length
-        return _Several(found)
+
+def _apart(target: Any, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a result for one picture, of those in the two runs."""
+    if any(shape[:1] != (n,) for shape, n in zip(shapes, SIZES, strict=True)):
+        raise Untraceable(f"{target} has a result in which pictures are not apart")
+    if shapes[0][1:] != shapes[1][1:]:
+        raise Untraceable(f"{target} has a result whose size hangs on the number of pictures")
+    return (1, *shapes[0][1:])
 
 
-@dataclass(frozen=True)
-class _Several:
-    """The results of one operation, of which some are known."""
-
-    known: Mapping[int, Ref]
-
-    def part(self, index: int) -> Ref:
-        if index not in self.known:
-            raise Untraceable(
-                f"result {index} of an operation is used, and only the first is known"
-            )
-        return self.known[index]
-
-
-def _refs(values: Any) -> tuple[int, ...]:
-    """The steps that arguments refer to, each once, in order."""
-    found: dict[int, None] = {}
-
-    def look(value: Any) -> None:
-        if isinstance(value, Ref):
-            found[value.step] = None
-        elif isinstance(value, _Several):
-            raise Untraceable("several results at once are the argument of an operation")
-        elif isinstance(value, Mapping):
-            look(list(value.values()))
-        elif isinstance(value, list | tuple):
-            for each in value:
-                look(each)
-
-    look(values)
-    return tuple(found)
+def _found(kind: type[Any], value: Any) -> list[Any]:
+    """All of that kind in nested arguments, in order."""
+    if isinstance(value, kind):
+        return [value]
+    if isinstance(value, Mapping):
+        return _found(kind, list(value.values()))
+    if isinstance(value, list | tuple) and not isinstance(value, Made):
+        return [each for part in value for each in _found(kind, part)]
+    return []
 
 
 def _result(target: Callable[..., Any], index: int, *given: Any, **options: Any) -> Tensor:
