@@ -1,6 +1,7 @@
 """The loop: what it computes, that it can be stopped anywhere, what it leaves as found."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -232,3 +233,17 @@ def test_auxiliary_heads_are_trained_by_their_share_of_the_objective() -> None:
     for before, after in zip(by_hand.parameters(), model.parameters(), strict=True):
         assert before.grad is not None
         assert torch.allclose(after, before - 0.1 * before.grad, atol=1e-6)
+
+
+def test_trainings_in_several_threads_are_each_as_alone() -> None:
+    """Dropout draws from generators that are the process's."""
+    made = [make() for _ in range(4)]
+
+    def train(one: tuple[nn.Module, optimisers.Optimiser]) -> list[float]:
+        events = run(*one, TrainingState(), epochs=6)
+        return [float(event.loss) for event in events if isinstance(event, Step)]
+
+    alone = train(make())
+    with ThreadPoolExecutor(4) as threads:
+        for together in threads.map(train, made):
+            assert together == alone

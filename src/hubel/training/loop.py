@@ -6,6 +6,7 @@ augmentation and dropout are pure functions of (seed, epoch, step). So a run tha
 any step and goes on from the saved three ends bit-equal to one that never stopped.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from hubel.training.schedule import Progress
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (logits, labels) → scalar
 Mode = Callable[[nn.Module, int], None]  # puts the model in order for a step of that epoch, from 0
+_GENERATORS = threading.Lock()  # held while torch's own generators are a step's
 
 
 class Judged(NamedTuple):
@@ -250,9 +252,10 @@ def _check_finite(losses: list[Tensor], epoch: int, last_step: int) -> None:
 def _reseeded(seed: int, device: torch.device) -> Iterator[None]:
     """torch's generators seeded inside (dropout draws from them), and put back after (but Apple's).
 
+    They are the process's: of two trainings in two threads, one waits here for the other's step.
     `torch.manual_seed` would do, but looks for every kind of device first: 170 µs a step.
     """
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with _GENERATORS, torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):
