@@ -139,7 +139,7 @@ def test_the_sentence_for_each_refusal(
 def test_tables_have_every_column(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.write_table("metrics.csv", [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "accuracy": 1.0}])
-    assert run.read_table("metrics.csv") == [
+    assert run.read_table("metrics.csv", dict[str, str]) == [
         {"epoch": "1", "loss": "0.5", "accuracy": ""},
         {"epoch": "2", "loss": "", "accuracy": "1.0"},
     ]

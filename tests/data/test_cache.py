@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hubel import reading
 from hubel.data import cache, decoding, samples
 from hubel.data.cache import INDEX, LOCK, ROWS, Store
 from hubel.data.decoding import Loaded, load
@@ -221,15 +222,15 @@ def test_an_index_is_not_read_with_another_store_s_rows(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(whole(folder), SPEC)
-    read_text = Path.read_text
+    content = reading.content
 
-    def replaced_meanwhile(path: Path, **told: str) -> str:
-        text = read_text(path, **told)
+    def replaced_meanwhile(path: Path, **told: int) -> bytes:
+        found = content(path, **told)
         (path.parent / ROWS).unlink()
         (path.parent / ROWS).write_bytes(bytes(30 * store().row_bytes))
-        return text
+        return found
 
-    monkeypatch.setattr(Path, "read_text", replaced_meanwhile)
+    monkeypatch.setattr(reading, "content", replaced_meanwhile)
     assert store().contents()[0] == {}
 
 
@@ -240,7 +241,8 @@ def test_the_longest_unused_store_goes_first(folder: Path, monkeypatch: pytest.M
         load(whole(folder), spec)
         os.utime(one.path, (1000 + age, 1000 + age))
     load(whole(folder), specs[0])  # of use again
-    each = [30 * (one.row_bytes + 65) for one in stores]  # a row, and a line of its digest
+    lines = (stores[0].path / INDEX).stat().st_size
+    each = [30 * one.row_bytes + lines for one in stores]
     monkeypatch.setenv("HUBEL_CACHE_GB", str((each[0] + each[2]) / 1e9))
     load(whole(folder), specs[2])
     assert [one.path.exists() for one in stores] == [True, False, True]

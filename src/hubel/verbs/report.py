@@ -7,14 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from hubel.data.decoding import Loaded
+from hubel.data.samples import Row
 from hubel.inference.answers import Answers
-from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.report.card import model_card
 from hubel.report.page import training_page
 from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
-from hubel.run import Run
+from hubel.run import Run, Status
 from hubel.training.recipe import from_run
+from hubel.verbs import machine
 from hubel.verbs.load import load as load_model
 from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.tested import figures, recall
@@ -33,12 +34,16 @@ def write_report(
     model are kept.
     """
     recipe = from_run(run.path)
-    status = run.read_json("status.json")
+    status = run.read_json("status.json", Status)
     history = [
-        {key: float(value) for key, value in row.items() if value}
-        for row in (run.read_table("metrics.csv") if (run.path / "metrics.csv").exists() else ())
+        {key: value for key, value in row.items() if value is not None}
+        for row in (
+            run.read_table("metrics.csv", dict[str, float | None])
+            if (run.path / "metrics.csv").exists()
+            else ()
+        )
     ]
-    rows = run.read_table("splits.csv")
+    rows = run.read_table("splits.csv", Row)
     name = Path(recipe.data or "data").name  # a folder's name alone: a page carries no paths
     start = recipe.start and Path(recipe.start).name
     shown = recipe.model_dump(exclude_none=True) | ({"start": start} if start else {})
@@ -49,16 +54,16 @@ def write_report(
         network=recipe.network,
         classes=classifier.classes,
         recipe=shown | {"data": name},
-        environment=run.read_json("environment.json"),
+        environment=run.read_json("environment.json", machine.Environment),
         history=history,
-        best_epoch=status.get("best_epoch", 0),
+        best_epoch=status.best_epoch,
         validation=figures(run, "validation.json"),
         splits={
             split: sum(row["split"] == split for row in rows)
             for split in ("train", "validation", "test")
         },
         parameters=sum(p.numel() for p in classifier.network.parameters()),
-        seconds=status.get("seconds", 0.0),
+        seconds=status.seconds,
         test=test,
         mistakes=mistakes(classifier, loaded, logits)
         if (on == "test") == (test is not None)
@@ -67,8 +72,8 @@ def write_report(
         start=start,
         temperature=classifier.temperature,
         first_layer=first_layer(classifier),
-        stopped=str(status.get("state", "unknown")),
-        notices=status.get("notices", ()),
+        stopped=status.state,
+        notices=status.notices,
     )
     run.write("README.md", model_card(report))
     return run.write("report.html", training_page(report))
@@ -78,7 +83,7 @@ def report_again(run: Run, *, watch: Watch | None = None) -> Path:
     """Write a run's report and card anew, from its validation pictures; what was tested is kept."""
     watch = watch or Watch()
     classifier = load_model(run.path)
-    splits = open_data(from_run(run.path), before=run.read_table("splits.csv"))
+    splits = open_data(from_run(run.path), before=run.read_table("splits.csv", Row))
     answers = Answers(classifier, expected=len(splits.validation))
     loaded = decode(
         splits.validation, classifier.pixels, "validation",
@@ -121,20 +126,7 @@ def _trials(run: Run) -> list[TrialFigures]:
     """The restarts that this run is the best of; none of a run by itself."""
     if not (run.path / "trials.csv").is_file():
         return []
-    try:
-        return [
-            TrialFigures(
-                number=int(row["number"]),
-                validation_accuracy=float(row["validation_accuracy"]),
-                training_accuracy=float(row["training_accuracy"]),
-                training_loss=float(row["training_loss"]),
-                seconds=float(row["seconds"]),
-                kept=row["kept"] == "True",
-            )
-            for row in run.read_table("trials.csv")
-        ]
-    except (KeyError, ValueError) as wrong:
-        raise Failure(f"{run.path / 'trials.csv'} is damaged: {wrong}.") from None
+    return run.read_table("trials.csv", TrialFigures)
 
 
 def first_layer(classifier: Classifier) -> FirstLayer | None:
