@@ -155,7 +155,8 @@ def from_toml(found: str) -> dict[str, Any]:
 def damaged(source: object, why: str) -> Failure:
     """The sentence for a file that is not what was written."""
     short = why if len(why) <= MOST_SAID else f"{why[:MOST_SAID]} …"
-    return Failure(f"{source} is damaged: {short.rstrip('.')}.")
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short.rstrip("."))
+    return Failure(f"{source} is damaged: {plain}.")
 
 
 def typed(value: Raw, kind: Any, at: str = "", *, texts: bool = False) -> Any:

@@ -190,14 +190,16 @@ def newest(parent: Path = Path("runs")) -> Run:
 
 def _read_checked(folder: Path) -> dict[str, bytes]:
     """A checkpoint's files after their hashes were compared. Raises Failure naming the file."""
+    hashes = reading.record(folder / MANIFEST, dict[str, str])
+    # what it names is not looked for elsewhere, and what it does not name was not saved with it
+    there = {path.name for path in folder.iterdir() if path.name[0] != "."} - {MANIFEST}
+    if other := sorted(there ^ hashes.keys()):
+        raise reading.damaged(
+            folder / MANIFEST, f"it does not name the files of its folder ({other[0][:60]!r})"
+        )
     files: dict[str, bytes] = {}
-    for name, digest in reading.record(folder / MANIFEST, dict[str, str]).items():
-        if Path(name).name != name:
-            raise reading.damaged(folder / MANIFEST, f"{name[:60]!r} is no file of its folder")
+    for name, digest in hashes.items():
         files[name] = reading.content(folder / name)
         if hashlib.sha256(files[name]).hexdigest() != digest:
-            raise reading.damaged(folder / name, "its SHA-256 is not the manifest's")
-    for path in folder.iterdir():
-        if path.name not in (*files, MANIFEST) and not path.name.startswith("."):
-            raise reading.damaged(folder / MANIFEST, f"it does not name {path.name}")
+            raise reading.damaged(folder / name, f"its SHA-256 is not the one in {MANIFEST}")
     return files

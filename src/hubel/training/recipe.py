@@ -211,10 +211,16 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> Recipe:
 
     Raises Mistake listing everything that is wrong.
     """
-    told: dict[str, Any] = {}
-    if name.endswith(".toml"):
-        told = read_toml(Path(name))
-        name = str(told.get("recipe", "fast"))
+    if not name.endswith(".toml"):
+        return _resolved(name, {}, overrides)
+    told = read_toml(Path(name))
+    try:
+        return _resolved(str(told.get("recipe", "fast")), told, overrides)
+    except Mistake as wrong:
+        raise Mistake(f"{name}: {wrong}") from None
+
+
+def _resolved(name: str, told: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     data = str(overrides.get("data") or told.get("data") or "")
