@@ -60,15 +60,16 @@ class Reader:
 
     victim: where the good one lies under the root, a pattern with one match. read(path, root): what
     hubel makes of it. reads: the places in the source that read it so, as `places` has them.
-    checked: it carries a checksum, so that what is read is what was written, or nothing. strange:
-    whether something else than a file in its place is tried, too. share: of the mutations, for
-    those that take longer.
+    mends: whether reading writes, too. checked: it carries a checksum, so that what is read is what
+    was written, or nothing. strange: whether something else than a file in its place is tried, too.
+    share: of the mutations, for those that take longer.
     """
 
     victim: str
     read: Callable[[Path, Path], object]
     reads: tuple[str, ...]
     checked: bool = False
+    mends: bool = False
     strange: bool = True
     share: float = 1.0
 
@@ -238,11 +239,11 @@ READERS: dict[str, Reader] = {
     ),
     "decoded pictures": Reader(
         "home/pictures/*/rows", lambda _, root: _decoded(root), ("data/cache.py:Store.contents",),
-        checked=True, strange=False, share=0.2,
+        checked=True, mends=True, strange=False, share=0.2,
     ),
     "their index": Reader(
         "home/pictures/*/index", lambda _, root: _decoded(root), ("data/cache.py:Store.contents",),
-        checked=True, strange=False, share=0.2,
+        checked=True, mends=True, strange=False, share=0.2,
     ),
     "a lab's numbers.json": Reader(
         "lab/numbers.json",
@@ -308,7 +309,7 @@ OTHERS = {
 
 TYPED = {"reading.record", "reading.parsed", "reading.table", "read_json", "read_table"}
 READS = {
-    *("reading.opened", "reading.content", "reading.text", "reading.toml"),
+    *("reading.opened", "reading.content", "reading.text"),
     *("open", "read_text", "read_bytes", "fromfile", "memmap", "load_file", "safe_open", "loadtxt"),
     *("unseal", "read_toml", "unpack", "genfromtxt", "deserialize"),
     *("json.load", "json.loads", "tomllib.load", "tomllib.loads", "csv.reader", "csv.DictReader"),

@@ -16,7 +16,7 @@ from hubel.training.recipe import parse_setting, resolve
 from tests.mutations import STRANGE, mutations
 from tests.readers import OTHERS, READERS, Reader, make, places
 
-SHORT, LONG = 60, 5000  # mutations of each file, beside those that are the same for all
+SHORT, LONG = 50, 5000  # mutations of each file, beside those that are the same for all
 SECONDS, MEMORY = 60, 4 << 30  # what a reader may take at most for all of a short run; bytes
 
 
@@ -65,12 +65,13 @@ def check(reader: Reader, path: Path, root: Path, good: object) -> None:
 def damage(reader: Reader, root: Path, n: int, seed: str) -> None:
     """The good file is read, then n mutations of it, and the good one again."""
     (path,) = root.glob(reader.victim)
-    around = {each: each.read_bytes() for each in path.parent.iterdir() if each.is_file()}
+    beside = path.parent.iterdir() if reader.mends else [path]
+    around = {each: each.read_bytes() for each in beside}
     good = reader.read(path, root)
     assert good is not None
     try:
         for i, content in enumerate(mutations(around[path], n, seed)):
-            for each, whole in around.items():  # what reads them may mend them
+            for each, whole in around.items():
                 each.write_bytes(content if each == path else whole)
             try:
                 check(reader, path, root, good)

@@ -132,14 +132,6 @@ def table(path: Path, kind: type[T]) -> list[T]:
     return found
 
 
-def toml(path: Path) -> dict[str, Any]:
-    """The keys of a TOML file."""
-    try:
-        return from_toml(text(path))
-    except Wrong as wrong:
-        raise damaged(path, str(wrong)) from None
-
-
 def from_toml(found: str) -> dict[str, Any]:
     """The keys of a TOML text. Raises TooDeep, and Wrong for what is none."""
     try:

@@ -149,6 +149,48 @@ def test_a_damaged_store_is_mended(damage: str, folder: Path, decoded: list[str]
     assert decoded == []
 
 
+@pytest.mark.parametrize("damage", ["inverted rows", "a line of another", "rows swapped", "a bit"])
+def test_damaged_rows_are_never_taken(damage: str, folder: Path, decoded: list[str]) -> None:
+    first = load(whole(folder), SPEC)
+    index, rows = store().path / INDEX, store().path / ROWS
+    content, lines = bytearray(rows.read_bytes()), index.read_text().splitlines()
+    size = store().row_bytes
+    if damage == "inverted rows":
+        rows.write_bytes(bytes(255 - byte for byte in content))
+    elif damage == "a line of another":  # the later one counts: its own picture is not there then
+        lines[3] = lines[7]
+        index.write_text("\n".join(lines) + "\n")
+    elif damage == "rows swapped":
+        content[:size], content[size : 2 * size] = content[size : 2 * size], content[:size]
+        rows.write_bytes(content)
+    else:
+        content[5 * size + 7] ^= 4
+        rows.write_bytes(content)
+    decoded.clear()
+    again = load(whole(folder), SPEC)
+    assert same(again, first)
+    anew = {"inverted rows": 30, "a line of another": 1, "rows swapped": 2, "a bit": 1}[damage]
+    assert len(decoded) == anew
+    if damage != "a line of another":
+        assert f"{anew} decoded picture(s)" in again.notices[0]
+    decoded.clear()
+    assert same(load(whole(folder), SPEC), first)  # mended
+    assert decoded == []
+
+
+def test_what_is_mapped_is_never_cut_or_written_over(folder: Path) -> None:
+    load(whole(folder), SPEC)
+    places, mapped = store().contents()
+    before = mapped.copy()
+    (store().path / INDEX).write_bytes(b"")  # another process finds this, and adds its pictures
+    for i in range(10):
+        paint(folder / "new" / f"{i}.png", 900 + i, 120)
+    load(whole(folder), SPEC)
+    assert np.array_equal(mapped, before)
+    assert len(places) == len(before) == 30
+    assert (store().path / ROWS).stat().st_size >= mapped.size
+
+
 def test_another_process_writes(folder: Path, decoded: list[str]) -> None:
     store().path.mkdir(parents=True)
     with (store().path / LOCK).open("ab") as lock:

@@ -250,7 +250,9 @@ def _mapping(value: Any) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """A recipe file's keys. Raises Mistake for what is missing or no TOML."""
     try:
-        return reading.toml(path)
+        return reading.from_toml(reading.text(path))
+    except reading.Wrong as wrong:
+        raise Mistake(f"The recipe {path} cannot be taken: {wrong}.") from None
     except Failure as wrong:
         raise Mistake(f"The recipe {wrong}") from None
 
