@@ -97,14 +97,11 @@ class PixelSpec:
                 f"Mean and standard deviation need {self.channels} number(s) each, one per "
                 f"channel; got {self.mean} and {self.std}."
             )
-        if not all(abs(number) <= MOST_STATISTIC for number in (*self.mean, *self.std)):
+        statistics = (*self.mean, *self.std)
+        if not all(abs(s) <= MOST_STATISTIC for s in statistics) or min(self.std) < LEAST_DEVIATION:
             raise Mistake(
-                f"Mean and standard deviation are finite, of at most {MOST_STATISTIC:,}; got "
-                f"{self.mean} and {self.std}."
-            )
-        if not all(s >= LEAST_DEVIATION for s in self.std):
-            raise Mistake(
-                f"Standard deviations must be above 0, {LEAST_DEVIATION} or more, not {self.std}."
+                "Mean and standard deviation are finite, and a standard deviation is above 0 (from "
+                f"{LEAST_DEVIATION} to {MOST_STATISTIC:,}); got {self.mean} and {self.std}."
             )
         if self.resize not in ("squash", "crop", "pad"):
             raise Mistake(f"resize is 'squash', 'crop' or 'pad', not {self.resize!r}.")
