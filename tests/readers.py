@@ -143,7 +143,7 @@ READERS: dict[str, Reader] = {
     ),
     "metrics.csv": Reader(
         "run/metrics.csv",
-        lambda _, root: Run(root / "run").read_table("metrics.csv", dict[str, float | None]),
+        lambda _, root: report._history(Run(root / "run")),
         ("verbs/report.py:dict[str, float | None]",),
     ),
     "trials.csv": Reader(

@@ -181,8 +181,11 @@ def test_as_many_outputs_as_classes_and_channels_as_the_pixels_have(tmp_path: Pa
     folder = made.save(tmp_path / "model")
     Classifier.load(folder, build=catalogue.build)
     for changes, said in (
-        ({"classes": ["a", "b"]}, r"network\.arguments\.classes: expected 2"),
-        ({"pixels": PixelSpec((4, 4)).as_json()}, r"network\.arguments\.channels: expected 3"),
+        ({"classes": ["a", "b"]}, r"network\.arguments\.classes is 3, and the model has 2"),
+        (
+            {"pixels": PixelSpec((4, 4)).as_json()},
+            r"network\.arguments\.channels is 1, and the model has 3",
+        ),
     ):
         resealed(folder, **changes)
         with pytest.raises(Failure, match=rf"model\.json is damaged: {said}"):

@@ -204,10 +204,8 @@ def _agree(blueprint: Blueprint | None, arguments: Mapping[str, Any]) -> None:
     ours = {"channels": arguments["pixels"].channels, "classes": len(arguments.get("classes", ()))}
     for key, number in ours.items():
         if key in built and number and built[key] != number:
-            raise Failure(
-                f"network.arguments.{key}: expected {number}, as many as there are, found "
-                f"{str(built[key])[:40]}"
-            )
+            found = reading.shown(built[key])
+            raise Failure(f"network.arguments.{key} is {found}, and the model has {number} {key}")
 
 
 @dataclass(frozen=True)
@@ -280,7 +278,9 @@ def _compare(network: nn.Module, weights: Mapping[str, Tensor], source: Path) ->
     ]
     if wrong:
         more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
-        raise Failure(f"{source} belongs to another network: {'; '.join(wrong[:5])}{more}.")
+        raise Failure(
+            f"{source} belongs to another network than {FACTS} names: {'; '.join(wrong[:5])}{more}."
+        )
 
 
 @contextmanager

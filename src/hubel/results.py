@@ -99,6 +99,12 @@ class Evaluation:
     mirrored: float | None = None
 
     def __post_init__(self) -> None:
+        """Raises ValueError for what cannot be the figures of any classifier."""
+        shares = (self.accuracy, *self.interval, self.top5, self.mirrored)
+        if not all(share is None or 0 <= share <= 1 for share in shares):
+            raise ValueError("accuracy, interval, top5 and mirrored are from 0 to 1")
+        if self.confusion.min(initial=0) < 0 or self.n < 1:
+            raise ValueError("confusion and n are counts")
         if self.confusion.shape != (len(self.classes), len(self.classes)):
             raise ValueError(
                 f"confusion: expected {len(self.classes)} rows and columns, one for each class, "

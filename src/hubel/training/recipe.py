@@ -40,6 +40,7 @@ TABLES: dict[str, Iterable[str]] = {
 
 # Beyond these, float32 overflows or a training never ends; no use of more is known.
 MOST, MOST_COUNT = 1e6, 10**9
+MOST_SHOWN = 300  # characters of one thing that is wrong
 
 
 class Recipe(BaseModel):
@@ -295,13 +296,14 @@ def _sentence(wrong: ValidationError) -> str:
     """All of a recipe's errors in one sentence, with the nearest names for unknown keys."""
     parts = []
     for error in wrong.errors():
-        key = ".".join(str(part) for part in error["loc"][:1]) or "recipe"
+        key = ".".join(str(part)[:MOST_SHOWN] for part in error["loc"][:1]) or "recipe"
         if error["type"] == "extra_forbidden":
             guess = unknown("key", key, Recipe.model_fields)
             near = str(guess).partition("Did you mean ")[2].partition("?")[0]
             parts.append(f"there is no key {key!r}" + (f" (did you mean {near}?)" if near else ""))
         else:
             message = error["msg"].removeprefix("Value error, ").rstrip(".")
+            message = message if len(message) <= MOST_SHOWN else f"{message[:MOST_SHOWN]} …"
             if error["loc"]:
                 found = reading.shown(error["input"])
                 message = f"{key}: {message[:1].lower()}{message[1:]}, found {found}"

@@ -1,11 +1,13 @@
 """From what a training left to its report.html and model card."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hubel import reading
 from hubel.data.decoding import Loaded
 from hubel.data.samples import Row
 from hubel.inference.answers import Answers
@@ -21,6 +23,7 @@ from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.tested import figures, recall
 from hubel.verbs.watch import Watch
 
+METRICS = "metrics.csv"
 MOST_PAIRS, EACH = 6, 5  # pairs of classes, and pictures of each, whose mistakes are shown
 
 
@@ -35,14 +38,6 @@ def write_report(
     """
     recipe = from_run(run.path)
     status = run.read_json("status.json", Status)
-    history = [
-        {key: value for key, value in row.items() if value is not None}
-        for row in (
-            run.read_table("metrics.csv", dict[str, float | None])
-            if (run.path / "metrics.csv").exists()
-            else ()
-        )
-    ]
     rows = run.read_table("splits.csv", Row)
     name = Path(recipe.data or "data").name  # a folder's name alone: a page carries no paths
     start = recipe.start and Path(recipe.start).name
@@ -55,7 +50,7 @@ def write_report(
         classes=classifier.classes,
         recipe=shown | {"data": name},
         environment=run.read_json("environment.json", machine.Environment),
-        history=history,
+        history=_history(run),
         best_epoch=status.best_epoch,
         validation=figures(run, "validation.json"),
         splits={
@@ -77,6 +72,19 @@ def write_report(
     )
     run.write("README.md", model_card(report))
     return run.write("report.html", training_page(report))
+
+
+def _history(run: Run) -> list[dict[str, float]]:
+    """The figures of every epoch that has ended."""
+    if not (run.path / METRICS).exists():
+        return []
+    rows = run.read_table(METRICS, dict[str, float | None])
+    history = [{key: value for key, value in row.items() if value is not None} for row in rows]
+    for row in history:
+        # a loss may be infinite, but not these
+        if not all(0 <= row.get(key, 0) < math.inf for key in ("epoch", "seconds")):
+            raise reading.damaged(run.path / METRICS, f"it has the epoch or time of {row}")
+    return history
 
 
 def report_again(run: Run, *, watch: Watch | None = None) -> Path:
