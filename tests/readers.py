@@ -15,6 +15,7 @@ from hubel.data import cifar, decoding, download, idx
 from hubel.data.samples import Row
 from hubel.inference import batch_size
 from hubel.labs import run as labs
+from hubel.mistakes import Failure
 from hubel.model import FACTS, WEIGHTS, Classifier
 from hubel.networks import catalogue, checkpoints
 from hubel.pixels import decode
@@ -70,7 +71,10 @@ def _state(path: Path) -> TrainingState:
     """A checkpoint's state.json as `restore` reads it, its hash having been right."""
     model, optimiser = training()
     files = checkpoint.save(model, optimiser, TrainingState())
-    return checkpoint.restore(files | {checkpoint.STATE: path.read_bytes()}, model, optimiser)
+    try:
+        return checkpoint.restore(files | {checkpoint.STATE: path.read_bytes()}, model, optimiser)
+    except Failure as wrong:
+        raise Failure(f"{path}: {wrong}") from None  # as who restores a training names the folder
 
 
 def _load(root: Path) -> object:

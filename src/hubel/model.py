@@ -255,9 +255,10 @@ def _built(
     try:
         network = build(blueprint.name, **blueprint.arguments)
     except ODD as wrong:
+        why = next(iter(str(wrong).splitlines()), type(wrong).__name__)  # torch's have many
         raise Failure(
-            f"{folder / FACTS} names the network {blueprint.name!r}, which cannot be built: "
-            f"{str(wrong)[:500]} For a network of your own, pass its builder: "
+            f"{folder / FACTS} names the network {reading.shown(blueprint.name)}, which cannot be "
+            f"built: {why[: reading.MOST_SAID]} For a network of your own, pass its builder: "
             "Classifier.load(folder, build=…)."
         ) from wrong
     _compare(network, weights, folder / WEIGHTS)

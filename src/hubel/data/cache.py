@@ -1,7 +1,7 @@
 """Pictures decoded once: rows of uint8 in one file for each geometry, known by their content.
 
 A store holds every picture that was ever asked for at one size and policy, whatever folder it lay
-in. A line of `index` gives a picture's digest, its row in `rows`, and the row's CRC-32: what was
+in. A line of `index` gives a picture's digest, its row in `rows`, and the CRC-32 of both: what was
 damaged since is decoded anew. Both files only grow, as others may have them mapped: a row that was
 cut short is filled up, a line begun anew, and of two lines for one picture the later one counts.
 Rows are written and synced before their lines, under a lock that the kernel drops with the process.
@@ -38,7 +38,7 @@ LINE = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,12}) ([0-9a-f]{8})")
 
 
 class Place(NamedTuple):
-    """Where a picture is: its row, and the CRC-32 that the row had when it was written."""
+    """Where a picture is: its row, and the `checksum` of it as it was written."""
 
     row: int
     checksum: int
@@ -153,7 +153,7 @@ class Writer:
         if self.wrong or not waiting:
             return
         lines = [
-            f"{digest} {row} {zlib.crc32(picture.data):08x}\n"
+            f"{digest} {row} {checksum(digest, picture):08x}\n"
             for row, (digest, picture) in enumerate(waiting.items(), self._n)
         ]
         try:
@@ -166,12 +166,17 @@ class Writer:
         self._added.update(waiting)
 
 
-def whole(rows: NDArray[np.uint8], place: Place | None) -> NDArray[np.uint8] | None:
+def whole(rows: NDArray[np.uint8], digest: str, place: Place | None) -> NDArray[np.uint8] | None:
     """The picture (C, H, W) of a place; None where there is none, or not as it was written."""
     if place is None:
         return None
     row: NDArray[np.uint8] = rows[place.row]
-    return row if zlib.crc32(row.data) == place.checksum else None
+    return row if checksum(digest, row) == place.checksum else None
+
+
+def checksum(digest: str, row: NDArray[np.uint8]) -> int:
+    """CRC-32 of a picture's digest and its row: one that is another picture's is damaged, too."""
+    return zlib.crc32(row.data, zlib.crc32(digest.encode()))
 
 
 def store(spec: PixelSpec, background: float) -> Store:

@@ -173,7 +173,7 @@ def _from_files(
     with ExitStack() as held:
         writer = held.enter_context(store.writing(wrong)) if missing and keeping else None
         for i, key in enumerate(keys):
-            row = cache.whole(rows, known.get(key))
+            row = cache.whole(rows, key, known.get(key))
             if row is not None:
                 yield row
                 continue
