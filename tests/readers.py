@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from hubel.cli import completion
 from hubel.data import cifar, decoding, download, idx
 from hubel.data.samples import Row
 from hubel.inference import batch_size
@@ -129,6 +130,10 @@ READERS: dict[str, Reader] = {
     "model.safetensors": Reader(
         f"run/model/{WEIGHTS}", lambda _, root: _values(_classifier(root).state_dict()),
         ("model.py:_read_folder", "tensors.py:unpack"), checked=True,
+    ),
+    "layers that the shell completes": Reader(
+        f"run/model/{WEIGHTS}", lambda _, root: list(completion._layers(str(root / "run"))),
+        ("cli/completion.py:_layers",),
     ),
     "status.json": Reader("run/status.json", _run("status.json", Status), ("Status",)),
     "environment.json": Reader(
