@@ -1,7 +1,9 @@
 """A classifier knows its pixels and classes, and its folder carries nothing that can run."""
 
 import ast
+import hashlib
 import json
+import math
 import pickle
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import hubel
 from hubel import Blueprint, Classifier, PixelSpec
 from hubel.mistakes import Failure, Mistake
 from hubel.model import FACTS, WEIGHTS, evaluating
+from hubel.networks import catalogue
 
 SPEC = PixelSpec((4, 4), channels=1, mean=(0.25,), std=(0.5,))
 
@@ -173,3 +176,68 @@ def test_evaluating_changes_no_mode_of_a_shared_network(classifier: Classifier) 
         _ = 1 / 0
     assert [m.training for m in classifier.modules()] == before
     assert torch.is_grad_enabled()
+
+
+def resealed(folder: Path, **changes: object) -> None:
+    facts = json.loads((folder / FACTS).read_text())
+    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    (folder / FACTS).write_text(json.dumps(facts | {"sha256": sha256} | changes))
+
+
+def test_as_many_outputs_as_classes_and_channels_as_the_pixels_have(tmp_path: Path) -> None:
+    arguments = {"classes": 3, "channels": 1, "size": (4, 4)}
+    network = catalogue.build("linear", **arguments)
+    spec = PixelSpec((4, 4), channels=1)
+    made = Classifier(
+        network, classes=("a", "b", "c"), pixels=spec, blueprint=Blueprint("linear", arguments)
+    )
+    folder = made.save(tmp_path / "model")
+    Classifier.load(folder, build=catalogue.build)
+    for changes, said in (
+        ({"classes": ["a", "b"]}, r"network\.arguments\.classes is 3, and the model has 2"),
+        (
+            {"pixels": PixelSpec((4, 4)).as_json()},
+            r"network\.arguments\.channels is 1, and the model has 3",
+        ),
+    ):
+        resealed(folder, **changes)
+        with pytest.raises(Failure, match=rf"model\.json is damaged: {said}"):
+            Classifier.load(folder, build=catalogue.build)
+
+
+def test_a_network_that_does_not_fit_its_weights_is_never_built(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    folder = classifier.save(tmp_path / "model")
+    built = []
+
+    def building(name: str, **arguments: object) -> nn.Module:
+        network = build(name, **arguments)
+        built.append(next(network.parameters()).device.type)
+        return network
+
+    Classifier.load(folder, build=building)
+    assert built == ["meta", "cpu"]
+    resealed(folder, network={"name": "mine", "arguments": {"width": 10**9}})
+    with pytest.raises(Failure, match="belongs to another network"):
+        Classifier.load(folder, build=building)
+    assert built == ["meta", "cpu", "meta"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_refused(
+    classifier: Classifier, tmp_path: Path, value: float
+) -> None:
+    with torch.no_grad():
+        classifier.network[3].bias[0] = value
+    folder = classifier.save(tmp_path / "model")
+    with pytest.raises(Failure, match=r"model\.safetensors is of no use: 3\.bias"):
+        Classifier.load(folder, build=build)
+
+
+def test_statistics_are_finite(classifier: Classifier, tmp_path: Path) -> None:
+    folder = classifier.save(tmp_path / "model")
+    for name, value in (("mean", math.nan), ("std", math.inf), ("std", 1e-300), ("mean", 1e300)):
+        resealed(folder, pixels=SPEC.as_json() | {name: [value]})
+        with pytest.raises(Failure, match=r"model\.json is damaged: .*eviation"):
+            Classifier.load(folder, build=build)

@@ -1,5 +1,7 @@
 """The run folder: never overwritten, never shared, never half-written."""
 
+import hashlib
+import json
 import multiprocessing
 import os
 import resource
@@ -89,6 +91,24 @@ def test_a_damaged_checkpoint_is_named_and_stepped_over(tmp_path: Path, damage: 
         run.load("last", "previous")
 
 
+@pytest.mark.parametrize("name", ["../../secret", "/dev/zero", "pipe", "zero", "weights/"])
+def test_a_manifest_names_files_of_its_folder_only(tmp_path: Path, name: str) -> None:
+    run = Run(tmp_path)
+    folder = run.save("last", {"weights": b"weights"})
+    (tmp_path / "secret").write_bytes(b"secret")
+    os.mkfifo(folder / "pipe")
+    (folder / "zero").symlink_to("/dev/zero")
+    hashes = {"weights": hashlib.sha256(b"weights").hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(hashes | {name: "0" * 64}))
+    with pytest.raises(Failure, match=r"manifest\.json is damaged: it does not name the files"):
+        run.load("last")
+    for other in {"pipe", "zero"} - {name}:
+        (folder / other).unlink()
+    if name in ("pipe", "zero"):
+        with pytest.raises(Failure, match=f"{name} cannot be read: expected a file"):
+            run.load("last")
+
+
 def test_a_write_that_the_system_cuts_short_leaves_the_old_content(tmp_path: Path) -> None:
     """A real failure of the kernel in the middle of a write: the file-size limit of a process."""
     path = tmp_path / "file"
@@ -139,7 +159,7 @@ def test_the_sentence_for_each_refusal(
 def test_tables_have_every_column(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.write_table("metrics.csv", [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "accuracy": 1.0}])
-    assert run.read_table("metrics.csv") == [
+    assert run.read_table("metrics.csv", dict[str, str]) == [
         {"epoch": "1", "loss": "0.5", "accuracy": ""},
         {"epoch": "2", "loss": "", "accuracy": "1.0"},
     ]

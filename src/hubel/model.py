@@ -6,6 +6,7 @@ explanation's grey square are in pixel units everywhere. Saved as a folder of tw
 that stands in a file.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -16,19 +17,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from hubel import atomic
+from hubel import atomic, reading
 from hubel import pixels as px
 from hubel.mistakes import Failure, Mistake
 from hubel.pixels import Picture, PixelSpec
+from hubel.tensors import check_finite, pack, unpack
 from hubel.twins import Network, evaluated
 
 WEIGHTS, FACTS = "model.safetensors", "model.json"
 Build = Callable[..., nn.Module]  # (name, **arguments) → network
+# what a builder meets odd arguments with
+ODD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -118,35 +120,28 @@ class Model(nn.Module):
     def load(cls, folder: str | os.PathLike[str], *, build: Build) -> Self:
         """The model in a folder, in evaluation mode; `build(name, **arguments)` makes the network.
 
-        Raises Failure, naming the file, for what is missing, damaged, or not ours.
+        It is called twice, first on torch's "meta" device, where nothing takes memory, to compare
+        shapes. Raises Failure, naming the file, for what is missing, damaged, or not ours: weights
+        of another network or that are not finite, another number of classes than of outputs.
         """
         folder = Path(folder)
         facts, weights = _read_folder(folder)
-        if facts.get("task") != cls.task:
-            raise Failure(f"{folder / FACTS} holds a {facts.get('task')!r}, not a {cls.task!r}.")
+        if facts.task != cls.task:
+            raise Failure(f"{folder / FACTS} holds a {facts.task[:40]!r}, not a {cls.task!r}.")
+        blueprint = facts.network
         try:
-            made = facts.get("network") or {"name": "", "arguments": {}}
-            blueprint = Blueprint(str(made["name"]), dict(made["arguments"]))
             arguments = cls._arguments(facts)
-        except (KeyError, TypeError, ValueError) as wrong:
-            raise Failure(f"{folder / FACTS} is damaged: {wrong}") from None
-        try:
-            network = build(blueprint.name, **blueprint.arguments)
-        except (TypeError, ValueError) as wrong:
-            raise Failure(
-                f"{folder / FACTS} names the network {blueprint.name!r}, which cannot be built: "
-                f"{wrong} For a network of your own, pass its builder: "
-                "Classifier.load(folder, build=…)."
-            ) from None
-        _fill(network, weights, folder / WEIGHTS)
-        return cls(network, blueprint=blueprint if blueprint.name else None, **arguments).eval()
+            _agree(blueprint, arguments)
+            # what it says of itself is all looked at before its network is built
+            cls(nn.Identity(), **arguments)
+        except (Failure, Mistake) as wrong:
+            raise reading.damaged(folder / FACTS, str(wrong)) from None
+        network = _built(build, blueprint or Blueprint(""), weights, folder)
+        return cls(network, blueprint=blueprint, **arguments).eval()
 
     @classmethod
-    def _arguments(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "pixels": PixelSpec.from_json(facts["pixels"]),
-            "provenance": dict(facts.get("provenance", {})),
-        }
+    def _arguments(cls, facts: "_Facts") -> dict[str, Any]:
+        return {"pixels": PixelSpec.from_json(facts.pixels), "provenance": facts.provenance}
 
 
 class Classifier(Model):
@@ -199,46 +194,45 @@ class Classifier(Model):
         return facts if self.temperature == 1 else facts | {"temperature": self.temperature}
 
     @classmethod
-    def _arguments(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
-        names = facts["classes"]
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise TypeError(f"classes are {names!r}, not a list of names")
-        temperature = facts.get("temperature", 1.0)
-        if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
-            raise TypeError(f"the temperature is {temperature!r}, not a number above 0")
-        return super()._arguments(facts) | {"classes": names, "temperature": temperature}
+    def _arguments(cls, facts: "_Facts") -> dict[str, Any]:
+        more = {"classes": facts.classes, "temperature": facts.temperature}
+        return super()._arguments(facts) | more
 
 
-def pack(tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors by name as safetensors; each owns its memory (two names may share one tensor)."""
-    own = {
-        k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()
-    }
-    return safetensors.torch.save(own)
+def _agree(blueprint: Blueprint | None, arguments: Mapping[str, Any]) -> None:
+    """Raises Failure for a network that is to be built for other classes or channels than ours."""
+    built = blueprint.arguments if blueprint is not None else {}
+    ours = {"channels": arguments["pixels"].channels, "classes": len(arguments.get("classes", ()))}
+    for key, number in ours.items():
+        if key in built and number and built[key] != number:
+            found = reading.shown(built[key])
+            raise Failure(f"network.arguments.{key} is {found}, and the model has {number} {key}")
 
 
-def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+@dataclass(frozen=True)
+class _Facts:
+    """`model.json`, as it is read; classes and temperature: of a classifier."""
+
+    task: str
+    sha256: str
+    pixels: dict[str, Any]
+    network: Blueprint | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    temperature: float = 1.0
+
+
+def _read_folder(folder: Path) -> tuple[_Facts, dict[str, Tensor]]:
     try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        content = (folder / WEIGHTS).read_bytes()
-    except FileNotFoundError as missing:
+        facts = reading.record(folder / FACTS, _Facts)
+        content = reading.content(folder / WEIGHTS)
+    except reading.Missing as missing:
         raise Failure(
-            f"{folder} is no model folder: {Path(missing.filename).name} is missing "
+            f"{folder} is no model folder: {missing.path.name} is missing "
             f"(a model folder holds {FACTS} and {WEIGHTS})."
         ) from None
-    except OSError as wrong:
-        raise Failure(f"{wrong.filename} cannot be read: {wrong.strerror}.") from None
-    except ValueError as wrong:
-        raise Failure(f"{folder / FACTS} is damaged: {wrong}.") from None
-    if not isinstance(facts, dict):
-        raise Failure(f"{folder / FACTS} is not a model's description.")
-    try:
-        weights = safetensors.torch.load(content)
-    except safetensors.SafetensorError as wrong:
-        pickled = content[:2] in (b"\x80\x02", b"\x80\x04", b"\x80\x05", b"PK")
-        why = "it is a pickle, which could run any code; it was not opened" if pickled else wrong
-        raise Failure(f"{folder / WEIGHTS} holds no safetensors weights: {why}.") from None
-    if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
+    weights = unpack(content, folder / WEIGHTS)
+    if hashlib.sha256(content).hexdigest() != facts.sha256:
         raise Failure(
             f"{folder / WEIGHTS} is damaged: its SHA-256 is not the one in {FACTS}. "
             "Restore it from a copy."
@@ -246,8 +240,36 @@ def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return facts, weights
 
 
-def _fill(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Load weights by name; says which names or shapes differ, the first five of them."""
+def _built(
+    build: Build, blueprint: Blueprint, weights: Mapping[str, Tensor], folder: Path
+) -> nn.Module:
+    """The network of the blueprint with these weights.
+
+    It is built without numbers first, where it can be: one of other shapes than the weights', which
+    might be of any size, is refused before it takes memory or time.
+    """
+    hollow = None
+    with contextlib.suppress(*ODD), torch.device("meta"):
+        hollow = build(blueprint.name, **blueprint.arguments)
+    if hollow is not None:
+        _compare(hollow, weights, folder / WEIGHTS)
+    try:
+        network = build(blueprint.name, **blueprint.arguments)
+    except ODD as wrong:
+        why = next(iter(str(wrong).splitlines()), type(wrong).__name__)  # torch's have many
+        raise Failure(
+            f"{folder / FACTS} names the network {reading.shown(blueprint.name)}, which cannot be "
+            f"built: {why[: reading.MOST_SAID]} For a network of your own, pass its builder: "
+            "Classifier.load(folder, build=…)."
+        ) from wrong
+    _compare(network, weights, folder / WEIGHTS)
+    check_finite(weights, dict(network.named_parameters()), folder / WEIGHTS)
+    network.load_state_dict(weights)
+    return network
+
+
+def _compare(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Raises Failure that says which names or shapes differ, the first five of them."""
     own = network.state_dict()
     wrong = [f"{n} is missing" for n in own if n not in weights]
     wrong += [f"{n} is unknown" for n in weights if n not in own]
@@ -258,8 +280,9 @@ def _fill(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> No
     ]
     if wrong:
         more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
-        raise Failure(f"{source} belongs to another network: {'; '.join(wrong[:5])}{more}.")
-    network.load_state_dict(weights)
+        raise Failure(
+            f"{source} belongs to another network than {FACTS} names: {'; '.join(wrong[:5])}{more}."
+        )
 
 
 @contextmanager

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from hubel import reading
 from hubel.foreign import FORMATS, what_it_is
 from hubel.mistakes import Failure, Mistake
 
@@ -41,6 +42,7 @@ SUFFIXES = frozenset(
 # any phone's camera and need 300 MB once decoded.
 MOST_PIXELS = 100_000_000
 MOST_SIDE = 10_000  # of what a network sees
+MOST_STATISTIC, LEAST_DEVIATION = 10**6, 1e-6  # in units of [0, 1]; float32 can divide by these
 _BOMB = f"it has more than {MOST_PIXELS:,} pixels (a decompression bomb?)"
 
 Resize = Literal["squash", "crop", "pad"]
@@ -95,8 +97,12 @@ class PixelSpec:
                 f"Mean and standard deviation need {self.channels} number(s) each, one per "
                 f"channel; got {self.mean} and {self.std}."
             )
-        if not all(s > 0 for s in self.std):
-            raise Mistake(f"Standard deviations must be above 0, not {self.std}.")
+        statistics = (*self.mean, *self.std)
+        if not all(abs(s) <= MOST_STATISTIC for s in statistics) or min(self.std) < LEAST_DEVIATION:
+            raise Mistake(
+                "Mean and standard deviation are finite, and a standard deviation is above 0 (from "
+                f"{LEAST_DEVIATION} to {MOST_STATISTIC:,}); got {self.mean} and {self.std}."
+            )
         if self.resize not in ("squash", "crop", "pad"):
             raise Mistake(f"resize is 'squash', 'crop' or 'pad', not {self.resize!r}.")
         if not 0 < self.crop_fraction <= 1:
@@ -109,15 +115,15 @@ class PixelSpec:
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> "PixelSpec":
+        """The inverse of `as_json`. Raises Failure for other facts."""
         try:
-            lists = {key: tuple(facts[key]) for key in ("size", "mean", "std")}
-            if not (len(lists["size"]) == 2 and lists["mean"] and lists["std"]):
-                raise ValueError("size, mean or std is not complete")
-            return cls(**{**facts, **lists})
-        except (KeyError, TypeError, ValueError) as wrong:
-            raise Failure(
-                f"The pixel specification {dict(facts)!r} is not ours: {wrong}."
-            ) from None
+            for key in ("size", "mean", "std"):  # a specification that was saved has them all
+                if not facts.get(key):
+                    raise reading.Wrong(f"{key} is missing")
+            spec: PixelSpec = reading.typed(dict(facts), cls)
+        except (reading.Wrong, Mistake) as wrong:
+            raise Failure(f"The pixel specification is not ours: {wrong}") from None
+        return spec
 
 
 def read(

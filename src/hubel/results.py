@@ -98,8 +98,21 @@ class Evaluation:
     against: Beside | None = None
     mirrored: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what cannot be the figures of any classifier."""
+        shares = (self.accuracy, *self.interval, self.top5, self.mirrored)
+        if not all(share is None or 0 <= share <= 1 for share in shares):
+            raise ValueError("accuracy, interval, top5 and mirrored are from 0 to 1")
+        if self.confusion.min(initial=0) < 0 or self.n < 1:
+            raise ValueError("confusion and n are counts")
+        if self.confusion.shape != (len(self.classes), len(self.classes)):
+            raise ValueError(
+                f"confusion: expected {len(self.classes)} rows and columns, one for each class, "
+                f"found {self.confusion.shape}"
+            )
+
     def as_json(self) -> dict[str, Any]:
-        """As `hubel evaluate --json` prints it: JSON values only."""
+        """As `hubel evaluate --json` prints it: JSON values only, which `reading.typed` reads."""
         lists = {
             "interval": list(self.interval),
             "classes": [asdict(row) for row in self.classes],
@@ -110,35 +123,6 @@ class Evaluation:
             "against": self.against and asdict(self.against),
         }
         return {**vars(self), **lists}
-
-    @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> "Evaluation":
-        """The inverse of `as_json`. Raises KeyError, TypeError or ValueError for other facts."""
-        known = facts.get("calibration")
-        return cls(
-            **{
-                **facts,
-                "interval": _pair(facts["interval"]),
-                "classes": tuple(ClassFigures(**row) for row in facts["classes"]),
-                "confusion": np.array(facts["confusion"], np.int64),
-                "calibration": known
-                and Calibration(known["error"], tuple(Bin(**row) for row in known["bins"])),
-                "groups": _rows(Group, facts.get("groups", ())),
-                "besides": _rows(Beside, facts.get("besides", ())),
-                "against": next(iter(_rows(Beside, [facts["against"]])), None)
-                if facts.get("against")
-                else None,
-            }
-        )
-
-
-def _rows(kind: Any, rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
-    return tuple(kind(**{**row, "interval": _pair(row["interval"])}) for row in rows)
-
-
-def _pair(bounds: Sequence[float]) -> tuple[float, float]:
-    low, high = bounds
-    return low, high
 
 
 @dataclass(frozen=True)

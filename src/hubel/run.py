@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from hubel import atomic
+from hubel import atomic, reading
 from hubel.mistakes import Failure, Mistake
 
 MANIFEST = "manifest.json"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,20 @@ class Checkpoint:
     name: str
     files: dict[str, bytes]
     damaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `status.json` says of a training that came to an end, or did not."""
+
+    state: str = "unknown"
+    best_epoch: int = 0
+    seconds: float = 0.0
+    notices: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.best_epoch < 0 or not 0 <= self.seconds < math.inf:
+            raise ValueError("best_epoch and seconds are 0 or more")
 
 
 @dataclass(frozen=True)
@@ -104,15 +120,12 @@ class Run:
     def write_json(self, name: str, facts: Mapping[str, Any]) -> Path:
         return self.write(name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
-    def read_json(self, name: str) -> dict[str, Any]:
-        """A JSON object that was written here. Raises Failure when it is missing or damaged."""
-        try:
-            facts = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as wrong:
-            raise Failure(f"{self.path / name} cannot be read: {wrong}.") from None
-        if not isinstance(facts, dict):
-            raise Failure(f"{self.path / name} is damaged: it holds no object.")
-        return facts
+    def read_json(self, name: str, kind: type[T]) -> T:
+        """The facts that were written here, as `hubel.reading.typed` makes them.
+
+        Raises Failure when the file is missing or damaged, naming it and the field.
+        """
+        return reading.record(self.path / name, kind)
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
         """A CSV file, written anew: the columns are all that occur, in order of appearance."""
@@ -123,12 +136,9 @@ class Run:
         table.writerows(rows)
         return self.write(name, text.getvalue())
 
-    def read_table(self, name: str) -> list[dict[str, str]]:
-        try:
-            with (self.path / name).open(newline="", encoding="utf-8") as file:
-                return list(csv.DictReader(file))
-        except (OSError, ValueError, csv.Error) as wrong:
-            raise Failure(f"{self.path / name} cannot be read: {wrong}.") from None
+    def read_table(self, name: str, kind: type[T]) -> list[T]:
+        """The rows of a table that was written here, each a `kind`. Raises as `read_json` does."""
+        return reading.table(self.path / name, kind)
 
     def status(self, state: str, **facts: Any) -> None:
         """`status.json`: running, finished, stopped or failed, with the time and the facts."""
@@ -180,12 +190,16 @@ def newest(parent: Path = Path("runs")) -> Run:
 
 def _read_checked(folder: Path) -> dict[str, bytes]:
     """A checkpoint's files after their hashes were compared. Raises Failure naming the file."""
-    try:
-        hashes = json.loads((folder / MANIFEST).read_text())
-        files = {name: (folder / name).read_bytes() for name in hashes}
-    except (OSError, ValueError, TypeError) as wrong:
-        raise Failure(f"{folder} is damaged: {wrong}.") from None
-    for name, content in files.items():
-        if hashlib.sha256(content).hexdigest() != hashes[name]:
-            raise Failure(f"{folder / name} is damaged: its SHA-256 is not the manifest's.")
+    hashes = reading.record(folder / MANIFEST, dict[str, str])
+    # what it names is not looked for elsewhere, and what it does not name was not saved with it
+    there = {path.name for path in folder.iterdir() if path.name[0] != "."} - {MANIFEST}
+    if other := sorted(there ^ hashes.keys()):
+        raise reading.damaged(
+            folder / MANIFEST, f"it does not name the files of its folder ({other[0][:60]!r})"
+        )
+    files: dict[str, bytes] = {}
+    for name, digest in hashes.items():
+        files[name] = reading.content(folder / name)
+        if hashlib.sha256(files[name]).hexdigest() != digest:
+            raise reading.damaged(folder / name, f"its SHA-256 is not the one in {MANIFEST}")
     return files

@@ -16,7 +16,7 @@ import torch
 
 import hubel
 from hubel.model import FACTS, WEIGHTS
-from hubel.run import Run
+from hubel.run import Run, Status
 from hubel.training import losses
 from hubel.verbs import session
 from tests.conftest import QUICK, Command, paint
@@ -82,7 +82,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_finite_checkpoint(
     found = Run(tmp_path / "run").load("last")
     assert found is not None
     assert json.loads(found.files["state.json"])["step"] == 1
-    assert Run(tmp_path / "run").read_json("status.json")["state"] == "failed"
+    assert Run(tmp_path / "run").read_json("status.json", Status).state == "failed"
 
 
 @pytest.mark.parametrize(("number", "said"), [(28, "disk is full"), (30, "read-only")])
@@ -240,7 +240,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert f"hubel train --resume {tmp_path / 'run'}" in err
     assert "Traceback" not in err
     assert "Validation accuracy" in out
-    assert Run(tmp_path / "run").read_json("status.json")["state"] == "interrupted"
+    assert Run(tmp_path / "run").read_json("status.json", Status).state == "interrupted"
     assert hubel.load(tmp_path / "run").classes[3] == "3"
 
 
@@ -269,7 +269,7 @@ def test_time_limit_stops_and_can_be_resumed(hubel_command: Command, tmp_path: P
     answer = hubel_command("train", "digits", *MLP, "--epochs", 3, "--minutes", 1e-6, "--out", out)
     assert answer.code == 0, answer.err
     assert f"hubel train --resume {out}" in answer.err
-    assert Run(out).read_json("status.json")["state"] == "time limit"
+    assert Run(out).read_json("status.json", Status).state == "time limit"
     answer = hubel_command("train", "--resume", out)
     assert answer.code == 0, answer.err
     whole = tmp_path / "whole"

@@ -11,8 +11,15 @@ WRONG = {
     "no data": (("train",), "No data", "hubel train digits"),
     "network": (("train", "digits", "--network", "resnet21"), "'resnet21'", "resnet20"),
     "recipe": (("train", "digits", "--recipe", "fsat"), "'fsat'", "fast"),
-    "recipe file": (("train", "digits", "--recipe", "none.toml"), "none.toml", "No such file"),
+    "recipe file": (("train", "digits", "--recipe", "none.toml"), "none.toml", "no such file"),
     "setting": (("train", "digits", "--set", "lr"), "'lr'", "key=value"),
+    "brackets": (("train", "digits", "--set", f"lr={'[' * 100_000}"), "lr", "brackets"),
+    "an endless rate": (("train", "digits", "--set", "lr=inf"), "inf", "lr: input should be"),
+    "no rate at all": (("train", "digits", "--set", "warmup=nan"), "nan", "warmup"),
+    "a rate beyond float32": (("train", "digits", "--set", "l2=1e308"), "1e+308", "l2"),
+    "an endless argument": (
+        ("train", "digits", "--set", "arguments.dropout=inf"), "inf", "arguments: must be texts"
+    ),
     "loss": (("train", "digits", "--set", "loss=hing"), "'hing'", "hinge"),
     "optimiser": (("train", "digits", "--set", "optimiser=sdg"), "'sdg'", "sgd"),
     "schedule": (("train", "digits", "--set", "schedule=cos"), "'cos'", "cosine"),
@@ -85,7 +92,7 @@ def test_a_recipe_that_is_no_toml(hubel_command: Command, tmp_path: Path) -> Non
     (tmp_path / "mine.toml").write_text("epochs: 3")
     answer = hubel_command("train", "digits", "--recipe", tmp_path / "mine.toml")
     assert answer.code == 2
-    assert "mine.toml is not TOML" in answer.err
+    assert "mine.toml cannot be taken: it is not TOML" in answer.err
 
 
 def test_a_data_set_that_is_not_here_says_how_to_get_it(

@@ -109,7 +109,7 @@ def test_no_mean_is_no_default(run: Path) -> None:
     facts = json.loads(path.read_text())
     facts["pixels"]["mean"] = []
     path.write_text(json.dumps(facts))
-    with pytest.raises(hubel.Failure, match="not complete"):
+    with pytest.raises(hubel.Failure, match="mean is missing"):
         hubel.load(run)
 
 

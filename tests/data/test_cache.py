@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hubel import reading
 from hubel.data import cache, decoding, samples
 from hubel.data.cache import INDEX, LOCK, ROWS, Store
 from hubel.data.decoding import Loaded, load
@@ -148,6 +149,48 @@ def test_a_damaged_store_is_mended(damage: str, folder: Path, decoded: list[str]
     assert decoded == []
 
 
+@pytest.mark.parametrize("damage", ["inverted rows", "a line of another", "rows swapped", "a bit"])
+def test_damaged_rows_are_never_taken(damage: str, folder: Path, decoded: list[str]) -> None:
+    first = load(whole(folder), SPEC)
+    index, rows = store().path / INDEX, store().path / ROWS
+    content, lines = bytearray(rows.read_bytes()), index.read_text().splitlines()
+    size = store().row_bytes
+    if damage == "inverted rows":
+        rows.write_bytes(bytes(255 - byte for byte in content))
+    elif damage == "a line of another":  # the later one counts: its own picture is not there then
+        lines[3] = lines[7]
+        index.write_text("\n".join(lines) + "\n")
+    elif damage == "rows swapped":
+        content[:size], content[size : 2 * size] = content[size : 2 * size], content[:size]
+        rows.write_bytes(content)
+    else:
+        content[5 * size + 7] ^= 4
+        rows.write_bytes(content)
+    decoded.clear()
+    again = load(whole(folder), SPEC)
+    assert same(again, first)
+    anew = {"inverted rows": 30, "a line of another": 1, "rows swapped": 2, "a bit": 1}[damage]
+    assert len(decoded) == anew
+    if damage != "a line of another":
+        assert f"{anew} decoded picture(s)" in again.notices[0]
+    decoded.clear()
+    assert same(load(whole(folder), SPEC), first)  # mended
+    assert decoded == []
+
+
+def test_what_is_mapped_is_never_cut_or_written_over(folder: Path) -> None:
+    load(whole(folder), SPEC)
+    places, mapped = store().contents()
+    before = mapped.copy()
+    (store().path / INDEX).write_bytes(b"")  # another process finds this, and adds its pictures
+    for i in range(10):
+        paint(folder / "new" / f"{i}.png", 900 + i, 120)
+    load(whole(folder), SPEC)
+    assert np.array_equal(mapped, before)
+    assert len(places) == len(before) == 30
+    assert (store().path / ROWS).stat().st_size >= mapped.size
+
+
 def test_another_process_writes(folder: Path, decoded: list[str]) -> None:
     store().path.mkdir(parents=True)
     with (store().path / LOCK).open("ab") as lock:
@@ -221,15 +264,15 @@ def test_an_index_is_not_read_with_another_store_s_rows(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(whole(folder), SPEC)
-    read_text = Path.read_text
+    content = reading.content
 
-    def replaced_meanwhile(path: Path, **told: str) -> str:
-        text = read_text(path, **told)
+    def replaced_meanwhile(path: Path, **told: int) -> bytes:
+        found = content(path, **told)
         (path.parent / ROWS).unlink()
         (path.parent / ROWS).write_bytes(bytes(30 * store().row_bytes))
-        return text
+        return found
 
-    monkeypatch.setattr(Path, "read_text", replaced_meanwhile)
+    monkeypatch.setattr(reading, "content", replaced_meanwhile)
     assert store().contents()[0] == {}
 
 
@@ -240,7 +283,8 @@ def test_the_longest_unused_store_goes_first(folder: Path, monkeypatch: pytest.M
         load(whole(folder), spec)
         os.utime(one.path, (1000 + age, 1000 + age))
     load(whole(folder), specs[0])  # of use again
-    each = [30 * (one.row_bytes + 65) for one in stores]  # a row, and a line of its digest
+    lines = (stores[0].path / INDEX).stat().st_size
+    each = [30 * one.row_bytes + lines for one in stores]
     monkeypatch.setenv("HUBEL_CACHE_GB", str((each[0] + each[2]) / 1e9))
     load(whole(folder), specs[2])
     assert [one.path.exists() for one in stores] == [True, False, True]

@@ -1,6 +1,8 @@
 """The publishers' formats, on small files made here and on the real ones where they are."""
 
 import gzip
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,30 @@ def test_idx_files_that_are_none(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
     path.write_bytes(good)
     assert idx.read(path, dimensions=3).shape == (2, 3, 3)
+
+
+def test_pipes_and_files_without_end_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(Failure, match=f"{name} cannot be read: expected a file"):
+            idx.read(tmp_path / name, dimensions=3)
+        with pytest.raises(Failure, match=f"{name} cannot be read: expected a file"):
+            cifar.samples([tmp_path / name], label_bytes=1, classes=("a", "b"), split="train")
+        with pytest.raises(Failure, match=f"{name} cannot be read: expected a file"):
+            cifar.class_names(tmp_path / name, 2)
+
+
+def test_an_idx_file_is_read_no_further_than_its_header_says(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros((2, 3, 3), np.uint8)) + bytes(10**8)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Failure, match="too long"):
+            idx.read(path, dimensions=3)
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
 
 
 def test_idx_labels_that_do_not_fit(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from skimage.data import astronaut
 from torch import Tensor, nn
 
 import hubel
-from hubel.model import Classifier, pack
+from hubel.model import Classifier
 from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
+from hubel.tensors import pack
 from hubel.training.initialisation import initialise
 from hubel.understanding.deconvnet import project
 from hubel.understanding.image_parameters import fourier

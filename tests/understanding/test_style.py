@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hubel.mistakes import Failure, Mistake
-from hubel.model import pack
+from hubel.tensors import pack
 from hubel.understanding.style import EDGE, LAYERS, Layers, Step, transfer
 from hubel.understanding.style_losses import LOSSES, gram, total_variation
 from hubel.understanding.style_starts import CONTRAST

@@ -15,7 +15,7 @@ import pytest
 
 import hubel
 from hubel.model import WEIGHTS
-from hubel.run import Run
+from hubel.run import Run, Status
 
 KILLS = 20
 SETTINGS = {
@@ -89,4 +89,4 @@ def test_killed_and_resumed_is_bit_equal(
         run_to_end(server, resumed, out)
     assert final_weights(out) == expected
     assert not list(out.rglob(".*.partial"))
-    assert Run.find(out).read_json("status.json")["state"] == "finished"
+    assert Run.find(out).read_json("status.json", Status).state == "finished"

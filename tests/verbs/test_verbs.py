@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 import hubel
+from hubel.data.samples import Row
 from hubel.mistakes import Mistake
 from hubel.run import Run
 from hubel.training import evaluate as figures
@@ -37,10 +38,10 @@ def test_a_run_folder_holds_the_whole_story(run: Path) -> None:
     assert {p.name for p in (run / "checkpoints").iterdir()} == {
         *("best", "best-previous", "last", "previous"),
     }
-    rows = Run(run).read_table("splits.csv")
+    rows = Run(run).read_table("splits.csv", Row)
     assert len(rows) == 1797
     assert {row["split"] for row in rows} == {"train", "validation", "test"}
-    assert len(Run(run).read_table("metrics.csv")) == 2
+    assert len(Run(run).read_table("metrics.csv", dict[str, str])) == 2
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "finished"
 

@@ -65,7 +65,7 @@ def _layers(model: str) -> Iterator[str]:
         try:
             with safetensors.safe_open(weights, framework="np") as file:
                 names = list(file.offset_keys())
-        except (OSError, safetensors.SafetensorError):
+        except (OSError, MemoryError, safetensors.SafetensorError):
             return
         yield from dict.fromkeys(name.rpartition(".")[0] for name in names)
         return

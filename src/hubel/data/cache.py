@@ -1,9 +1,10 @@
 """Pictures decoded once: rows of uint8 in one file for each geometry, known by their content.
 
 A store holds every picture that was ever asked for at one size and policy, whatever folder it lay
-in: row i of `rows` is the picture whose digest is line i of `index`. It only grows. Rows are
-written and synced before their lines, under a lock that the kernel drops with the process; what a
-killed process left behind the last whole line is overwritten by the next.
+in. A line of `index` gives a picture's digest, its row in `rows`, and the CRC-32 of both: what was
+damaged since is decoded anew. Both files only grow, as others may have them mapped: a row that was
+cut short is filled up, a line begun anew, and of two lines for one picture the later one counts.
+Rows are written and synced before their lines, under a lock that the kernel drops with the process.
 """
 
 import contextlib
@@ -11,22 +12,36 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel import reading
 from hubel.home import home
+from hubel.mistakes import Failure
 from hubel.pixels import PixelSpec
 
-VERSION = 1  # of what decoding makes of a file: another one is another store
+VERSION = 2  # of what decoding makes of a file: another one is another store
+MOST_ROWS = 1 << 50  # bytes; what is mapped takes no memory
 MOST_BYTES = 20_000_000_000  # of all stores; HUBEL_CACHE_GB says otherwise, 0 keeps none
 ROWS, INDEX, LOCK = "rows", "index", "lock"
+LINE = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,12}) ([0-9a-f]{8})")
+
+
+class Place(NamedTuple):
+    """Where a picture is: its row, and the `checksum` of it as it was written."""
+
+    row: int
+    checksum: int
 
 
 @dataclass(frozen=True)
@@ -40,29 +55,31 @@ class Store:
     def row_bytes(self) -> int:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
-    def contents(self) -> tuple[dict[str, int], NDArray[np.uint8]]:
-        """digest → row, and the rows (N, C, H, W), mapped and not read: all that are whole.
+    def contents(self) -> tuple[dict[str, Place], NDArray[np.uint8]]:
+        """digest → place, and all rows (N, C, H, W), mapped and not read.
 
-        None where there is no store, or where another process put a new one into its place just
+        Nothing where there is no store, or where another process put a new one into its place just
         now: an index is never read with another store's rows.
         """
         nothing = np.empty((0, *self.shape), np.uint8)
         try:
-            with (self.path / ROWS).open("rb") as file:
-                text = (self.path / INDEX).read_text(encoding="ascii")
+            with reading.opened(self.path / ROWS, most=MOST_ROWS) as file:
+                index = reading.content(self.path / INDEX, most=MOST_ROWS)
                 about = os.fstat(file.fileno())
-                if not os.path.samestat(about, (self.path / ROWS).stat()):
+                n = about.st_size // self.row_bytes
+                if n == 0 or not os.path.samestat(about, (self.path / ROWS).stat()):
                     return {}, nothing
-                # the last line is empty, or half written
-                lines = text.split("\n")[:-1][: about.st_size // self.row_bytes]
-                if not lines:
-                    return {}, nothing
-                shape = (len(lines), *self.shape)
-                rows = np.memmap(file, np.uint8, mode="r", shape=shape)
+                rows = np.memmap(file, np.uint8, mode="r", shape=(n, *self.shape))
                 os.utime(self.path)  # it was of use: evicted later than others
-        except (OSError, UnicodeDecodeError):
+        except (OSError, Failure):
             return {}, nothing
-        return {line: row for row, line in enumerate(lines)}, rows
+        found = (LINE.fullmatch(line) for line in index.split(b"\n"))
+        places = {
+            line[1].decode(): Place(int(line[2]), int(line[3], 16))
+            for line in found
+            if line is not None and int(line[2]) < n
+        }
+        return places, rows
 
     @contextmanager
     def writing(self, wrong: list[str]) -> Iterator["Writer | None"]:
@@ -79,9 +96,11 @@ class Store:
                 rows = held.enter_context((self.path / ROWS).open("ab", buffering=0))
                 index = held.enter_context((self.path / INDEX).open("ab", buffering=0))
                 known, _ = self.contents()
-                rows.truncate(len(known) * self.row_bytes)
-                index.truncate(sum(len(digest) + 1 for digest in known))
-                writer = Writer(self, rows, index, known)
+                n = -(-os.fstat(rows.fileno()).st_size // self.row_bytes)
+                rows.truncate(n * self.row_bytes)  # to the end of a row that was cut short
+                if index.tell():
+                    index.write(b"\n")  # what is behind half a line is none of it
+                writer = Writer(self, rows, index, n, known)
             except BlockingIOError:
                 pass  # another process adds what it decodes
             except OSError as refused:
@@ -102,21 +121,26 @@ class Writer:
 
     BATCH = 64
 
-    def __init__(self, store: Store, rows: FileIO, index: FileIO, known: dict[str, int]) -> None:
+    def __init__(
+        self, store: Store, rows: FileIO, index: FileIO, n: int, known: Container[str]
+    ) -> None:
+        """n: how many rows there are. known: the digests that have one."""
         self.wrong = ""
-        self._known = known
+        self._known, self._n = known, n
+        self._added: set[str] = set()
         self._most = most_bytes() // store.row_bytes  # rows
         self._rows, self._index = rows, index
         self._waiting: dict[str, NDArray[np.uint8]] = {}
 
-    def add(self, digest: str, picture: NDArray[np.uint8]) -> None:
+    def add(self, digest: str, picture: NDArray[np.uint8], *, mend: bool = False) -> None:
         """A picture (C, H, W) of the store's geometry, which nobody changes any more.
 
-        A copy of one that is there is left out.
+        A copy of one that is there is left out. mend: the one that is there is damaged.
         """
-        if self.wrong or digest in self._known or digest in self._waiting:
+        there = digest in self._known and not mend
+        if self.wrong or there or digest in self._waiting or digest in self._added:
             return
-        if len(self._known) + len(self._waiting) >= self._most:
+        if self._n + len(self._waiting) >= self._most:
             self.flush()
             self.wrong = f"HUBEL_CACHE_GB allows {most_bytes() / 1e9:g} GB"
             return
@@ -128,14 +152,31 @@ class Writer:
         waiting, self._waiting = self._waiting, {}
         if self.wrong or not waiting:
             return
+        lines = [
+            f"{digest} {row} {checksum(digest, picture):08x}\n"
+            for row, (digest, picture) in enumerate(waiting.items(), self._n)
+        ]
         try:
             _write(self._rows, *(picture.data for picture in waiting.values()))
-            _write(self._index, "".join(f"{digest}\n" for digest in waiting).encode("ascii"))
+            _write(self._index, "".join(lines).encode("ascii"))
         except OSError as wrong:
             self.wrong = os.strerror(wrong.errno or 0)
             return
-        for digest in waiting:
-            self._known[digest] = len(self._known)
+        self._n += len(waiting)
+        self._added.update(waiting)
+
+
+def whole(rows: NDArray[np.uint8], digest: str, place: Place | None) -> NDArray[np.uint8] | None:
+    """The picture (C, H, W) of a place; None where there is none, or not as it was written."""
+    if place is None:
+        return None
+    row: NDArray[np.uint8] = rows[place.row]
+    return row if checksum(digest, row) == place.checksum else None
+
+
+def checksum(digest: str, row: NDArray[np.uint8]) -> int:
+    """CRC-32 of a picture's digest and its row: one that is another picture's is damaged, too."""
+    return zlib.crc32(row.data, zlib.crc32(digest.encode()))
 
 
 def store(spec: PixelSpec, background: float) -> Store:
@@ -156,7 +197,8 @@ def most_bytes() -> float:
 
 def make_room(full: Store) -> None:
     """Remove a store that has reached the bound, for another to begin in its place."""
-    if most_bytes() < (len(full.contents()[0]) + 1) * full.row_bytes and not _in_use(full.path):
+    rows = len(full.contents()[1])
+    if most_bytes() < (rows + 1) * full.row_bytes and not _in_use(full.path):
         shutil.rmtree(full.path, ignore_errors=True)
 
 

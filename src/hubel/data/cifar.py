@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hubel import reading
 from hubel.data.samples import Arrays
 from hubel.mistakes import Failure
 
+MOST_BYTES = 2_000_000_000  # of a file; the largest that is published has 154 million
 PIXELS = 3 * 32 * 32
 
 
@@ -33,20 +35,14 @@ def samples(paths: list[Path], *, label_bytes: int, classes: tuple[str, ...], sp
 
 def class_names(path: Path, expected: int) -> tuple[str, ...]:
     """The names in batches.meta.txt or fine_label_names.txt, one a line."""
-    try:
-        names = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise Failure(f"{path} cannot be read: {wrong}.") from None
+    names = tuple(line.strip() for line in reading.text(path).splitlines() if line.strip())
     if len(names) != expected:
         raise Failure(f"{path} has {len(names)} class names; expected {expected}.")
     return names
 
 
 def _records(path: Path, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    try:
-        content = np.fromfile(path, np.uint8)
-    except OSError as wrong:
-        raise Failure(f"{path} cannot be read: {wrong.strerror}.") from None
+    content = np.frombuffer(reading.content(path, most=MOST_BYTES), np.uint8)
     if len(content) == 0 or len(content) % size:
         raise Failure(
             f"{path} has {len(content):,} bytes, which is no whole number of {size}-byte records: "

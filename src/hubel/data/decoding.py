@@ -6,7 +6,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -159,26 +159,36 @@ def _from_files(
 ) -> Iterator[Planes | Unreadable]:
     """From the store where a picture is known, else decoded now and added to it."""
     store = cache.store(spec, samples.background)
-    known, rows = store.contents() if cache.most_bytes() else ({}, None)
-    keys: list[str] = []
+    keeping = bool(cache.most_bytes())
+    known, rows = store.contents() if keeping else ({}, np.empty(0, np.uint8))
+    keys = [""] * len(samples)
     if known:
         keys = list(ahead(partial(_key, samples), range(len(samples))))
-    missing = [i for i in range(len(samples)) if not known or keys[i] not in known]
+    missing = [i for i, key in enumerate(keys) if key not in known]
     if known and len(missing) == len(samples):
         cache.make_room(store)  # full of pictures that are not these, it would never take one more
     decoded = _decode(samples, missing, spec, workers)
     wrong: list[str] = []
-    with store.writing(wrong) if missing and cache.most_bytes() else nullcontext() as writer:
-        for i in range(len(samples)):
-            if rows is not None and known and keys[i] in known:
-                yield rows[known[keys[i]]]
+    damaged = 0
+    with ExitStack() as held:
+        writer = held.enter_context(store.writing(wrong)) if missing and keeping else None
+        for i, key in enumerate(keys):
+            row = cache.whole(rows, key, known.get(key))
+            if row is not None:
+                yield row
                 continue
-            key, picture = next(decoded)
+            mend = key in known
+            if mend and not damaged and writer is None:
+                writer = held.enter_context(store.writing(wrong))
+            damaged += mend
+            key, picture = next(_decode(samples, [i], spec, 0) if mend else decoded)
             if samples.hashed and key:
                 samples.digests[samples.paths[i]] = key
             if writer is not None and key and not isinstance(picture, Unreadable):
-                writer.add(key, picture)
+                writer.add(key, picture, mend=mend)
             yield picture
+    if damaged:
+        told.append(f"{damaged:,} decoded picture(s) kept in {store.path} were damaged: made anew.")
     if wrong:
         told.append(f"The decoded pictures could not all be kept for next time: {wrong[0]}.")
     if missing:

@@ -1,9 +1,10 @@
 """Downloads on request: resumed where they stopped, checked by hash before they count."""
 
 import tarfile
+import zlib
 from pathlib import Path
 
-from hubel import atomic, fetch
+from hubel import atomic, fetch, reading
 from hubel.data.sources import SOURCES
 from hubel.fetch import Progress
 from hubel.home import home
@@ -41,13 +42,13 @@ def unpack(archive: Path, folder: Path) -> None:
     written.
     """
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with reading.opened(archive) as file, tarfile.open(fileobj=file, mode="r:gz") as tar:
             members = [m for m in tar.getmembers() if not m.isdir()]
             names = [Path(m.name).name for m in members]
             strange = [
                 m.name
-                for m in members
-                if not m.isfile() or m.name.startswith("/") or ".." in Path(m.name).parts
+                for m, name in zip(members, names, strict=True)
+                if not (m.isfile() and name) or m.name[0] == "/" or ".." in Path(m.name).parts
             ]
             if strange or len(set(names)) < len(names):
                 raise Failure(
@@ -60,5 +61,5 @@ def unpack(archive: Path, folder: Path) -> None:
                 content = tar.extractfile(member)
                 if content is not None:
                     atomic.write(folder / name, content.read())
-    except (tarfile.TarError, EOFError, OSError) as wrong:
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as wrong:
         raise Failure(f"{archive} cannot be unpacked: {wrong}.") from None

@@ -5,38 +5,32 @@ size as four bytes, then the values in row-major order; gzipped or not.
 """
 
 import gzip
+import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel import reading
 from hubel.data.samples import Arrays
 from hubel.mistakes import Failure
 
+BLOCK = 1 << 24
 MOST_BYTES = 2_000_000_000  # no published set of this format comes near
 
 
 def read(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
     """The array in a file, of so many dimensions. Raises Failure naming the file and the fault."""
-    content = _content(path)
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise Failure(f"{path} is no IDX file of bytes: it begins with {content[:4].hex(' ')!r}.")
-    found = content[3]
-    if found != dimensions:
-        raise Failure(f"{path} has {found} dimensions; expected {dimensions}.")
-    header = 4 + 4 * dimensions
-    if len(content) < header:
-        raise Failure(f"{path} is cut short in its header. Fetch it again.")
-    shape = tuple(int(n) for n in np.frombuffer(content[4:header], ">u4"))
-    expected = int(np.prod(shape, dtype=object))  # exact, whatever a header claims
-    if len(content) - header != expected:
-        raise Failure(
-            f"{path} is cut short or too long: its header says {'×'.join(map(str, shape))} bytes, "
-            f"and {len(content) - header:,} follow. Fetch it again."
-        )
-    # a copy: tensors are made of memory that may be written to
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
+    with reading.opened(path, most=MOST_BYTES) as file:
+        try:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            return _array(gzip.open(file) if zipped else file, path, dimensions)
+        except (OSError, EOFError, zlib.error) as wrong:
+            raise Failure(f"{path} cannot be read: {wrong}. Fetch it again.") from None
 
 
 def samples(images: Path, labels: Path, classes: tuple[str, ...], split: str) -> Arrays:
@@ -50,14 +44,33 @@ def samples(images: Path, labels: Path, classes: tuple[str, ...], split: str) ->
     return Arrays(pictures[..., None], numbers.astype(np.int64), classes, names)
 
 
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if zipped else path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as wrong:
-        raise Failure(f"{path} cannot be read: {wrong}. Fetch it again.") from None
-    if len(content) > MOST_BYTES:
+def _blocks(file: BinaryIO | gzip.GzipFile, most: int) -> Iterator[bytes]:
+    """At most so many bytes; room is made for no more than there are."""
+    while most > 0 and (block := file.read(min(most, BLOCK))):
+        most -= len(block)
+        yield block
+
+
+def _array(file: BinaryIO | gzip.GzipFile, path: Path, dimensions: int) -> NDArray[np.uint8]:
+    """No more is read than the header says: what unpacks without end costs nothing."""
+    magic = file.read(4)
+    if magic[:3] != b"\x00\x00\x08" or len(magic) < 4:
+        raise Failure(f"{path} is no IDX file of bytes: it begins with {magic.hex(' ')!r}.")
+    if magic[3] != dimensions:
+        raise Failure(f"{path} has {magic[3]} dimensions; expected {dimensions}.")
+    header = file.read(4 * dimensions)
+    if len(header) < 4 * dimensions:
+        raise Failure(f"{path} is cut short in its header. Fetch it again.")
+    shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
+    expected = math.prod(shape)
+    if expected > MOST_BYTES:
         raise Failure(f"{path} unpacks to more than {MOST_BYTES:,} bytes; it was not opened.")
-    return content
+    content = b"".join(_blocks(file, expected + 1))
+    if len(content) != expected:
+        raise Failure(
+            f"{path} is cut short or too long: its header says {'×'.join(map(str, shape))} bytes, "
+            f"and {'more' if len(content) > expected else f'{len(content):,}'} follow. "
+            "Fetch it again."
+        )
+    # a copy: tensors are made of memory that may be written to
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class Samples(Protocol):
     def image(self, i: int) -> Pixels: ...
     def digest(self, i: int) -> str: ...
     def subset(self, chosen: NDArray[np.int64]) -> Self: ...
+
+
+# A row of a run's splits.csv.
+Row = TypedDict("Row", {"split": str, "name": str, "class": str, "digest": str})
 
 
 @dataclass(frozen=True)
@@ -200,18 +204,18 @@ def _filling(sizes: NDArray[np.int64], wanted: int) -> NDArray[np.bool_]:
 
 
 def recorded(
-    rows: Sequence[Mapping[str, str]], names: Sequence[str], parts: Sequence[str]
+    rows: Sequence[Row], names: Sequence[str], parts: Sequence[str]
 ) -> dict[str, NDArray[np.int64]]:
     """Indices of the samples by the parts that the rows of an earlier `manifest` put them in.
 
     What the rows do not know is "train", for `differences` to find.
     """
-    then = {row.get("name"): row.get("split") for row in rows}
-    where = [then.get(name) if then.get(name) in parts else "train" for name in names]
+    then = {row["name"]: row["split"] for row in rows}
+    where = [then[name] if then.get(name) in parts else "train" for name in names]
     return {part: np.flatnonzero([split == part for split in where]) for part in (*parts, "train")}
 
 
-def manifest(splits: Splits) -> list[dict[str, str]]:
+def manifest(splits: Splits) -> list[Row]:
     """The rows of splits.csv: split, name, class and digest of every sample."""
     return [
         {
@@ -229,10 +233,8 @@ def manifest(splits: Splits) -> list[dict[str, str]]:
     ]
 
 
-def differences(rows: Sequence[Mapping[str, str]], splits: Splits) -> list[str]:
+def differences(rows: Sequence[Row], splits: Splits) -> list[str]:
     """What is no longer as in the rows of an earlier `manifest`, as phrases; none if all is."""
-    if not all(row.keys() >= {"split", "name", "class", "digest"} for row in rows):
-        return ["the list of what they were is damaged"]
     then = {(row["split"], row["name"]): row for row in rows}
     now = {(row["split"], row["name"]): row for row in manifest(splits)}
     found = [f"{name} ({split}) is gone" for split, name in then if (split, name) not in now]

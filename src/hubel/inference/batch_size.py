@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hubel import atomic, entrance
+from hubel import atomic, entrance, reading
 from hubel.home import home
 from hubel.mistakes import Failure
 
@@ -66,7 +66,7 @@ class BatchSize:
 def recall(kind: str) -> int | None:
     """The size that was settled before for this kind of job, None if there is none."""
     size = _table().get(kind)
-    return size if isinstance(size, int) and 1 <= size <= max(SIZES) else None
+    return size if size is not None and 1 <= size <= max(SIZES) else None
 
 
 def remember(kind: str, size: int) -> None:
@@ -86,12 +86,11 @@ def kind(network: nn.Module, picture: Sequence[int], device: torch.device) -> st
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _table() -> dict[str, object]:
+def _table() -> dict[str, int]:
     try:
-        found = json.loads(_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there yet, not readable, or damaged: measured anew
+        return reading.record(_path(), dict[str, int])
+    except Failure:  # not there yet, not readable, or damaged: measured anew
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _path() -> Path:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import torch
 
 import hubel
-from hubel import atomic, draws
+from hubel import atomic, draws, reading
 from hubel.findings import Claim, Drawing, Finding, Shown
 from hubel.labs import catalogue
 from hubel.labs.lab import Lab, Setting, Size
@@ -23,6 +23,23 @@ from hubel.mistakes import Failure, Mistake, unknown
 from hubel.verbs.watch import Watch
 
 FACTS = "numbers.json"
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """The file FACTS."""
+
+    lab: str
+    size: str
+    seed: int
+    options: dict[str, Any]
+    hubel: str
+    torch: str
+    seconds: float
+    findings: tuple[Finding, ...]
+    drawings: dict[str, str]
+    lines: tuple[str, ...]
+    numbers: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -90,22 +107,18 @@ def run_lab(
 def kept(name: str, folder: Path, *, size: Size, seed: int) -> Ran | None:
     """What an earlier run of the same lab left in the folder; None if another or none did."""
     try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        told = [facts[key] for key in ("lab", "size", "seed", "options", "hubel", "torch")]
-        if told != [name, size, seed, {}, hubel.__version__, torch.__version__]:
+        facts = reading.record(folder / FACTS, _Facts)
+        told = (facts.lab, facts.size, facts.seed, facts.options, facts.hubel, facts.torch)
+        if told != (name, size, seed, {}, hubel.__version__, torch.__version__):
             return None
-        findings = tuple(
-            Finding(row["id"], row["measured"], row["holds"], row["n"], row["spread"])
-            for row in facts["findings"]
-        )
         drawings = tuple(
-            Drawing(name, (folder / f"{name}.png").read_bytes(), caption)
-            for name, caption in facts["drawings"].items()
+            Drawing(drawn, reading.content(folder / f"{Path(drawn).name}.png"), caption)
+            for drawn, caption in facts.drawings.items()
         )
-        shown = Shown(findings, drawings, facts["numbers"], tuple(facts["lines"]))
+        shown = Shown(facts.findings, drawings, facts.numbers, facts.lines)
         _check_findings(name, shown)
-        return Ran(name, shown, float(facts["seconds"]), folder.absolute())
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        return Ran(name, shown, facts.seconds, folder.absolute())
+    except RuntimeError:  # Failure among them
         return None
 
 
@@ -182,8 +195,8 @@ def _is_a_labs(folder: Path) -> bool:
     if any(name != FACTS and not name.endswith(".png") for name in names):
         return False
     try:
-        return not names or "lab" in json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError, TypeError):
+        return not names or "lab" in reading.record(folder / FACTS, dict[str, Any])
+    except Failure:
         return False
 
 

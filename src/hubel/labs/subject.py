@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hubel.data.decoding import load as load_pictures
+from hubel.data.samples import Row
 from hubel.labs.lab import Setting
 from hubel.labs.learning import grey_pictures, learn
 from hubel.mistakes import Mistake, unknown
@@ -89,7 +90,7 @@ def _tested(network: str, classifier: Classifier) -> tuple[Tensor, int]:
     if not (path / "recipe.toml").is_file() or model_folder(path) is None:
         raise Mistake(f"{network} needs a picture: hubel lab backprop --network {network} PICTURE.")
     run = Run.find(path)
-    splits = open_data(from_run(run.path), before=run.read_table("splits.csv"))
+    splits = open_data(from_run(run.path), before=run.read_table("splits.csv", Row))
     check_data(run, splits, "Name a picture.")
     if len(splits.test) == 0:
         raise Mistake(f"{network} has no test pictures: name a picture.")

@@ -10,13 +10,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from hubel import reading
 from hubel.mistakes import Failure
 from hubel.networks.checkpoint_names import Names, published_name
+from hubel.tensors import check_finite, unpack
 
 SHOWN = 5  # of the names that differ
 COUNTER = ".num_batches_tracked"  # of batches that a norm has seen: no answer depends on it
@@ -29,10 +29,11 @@ def read(path: Path) -> dict[str, Tensor]:
     damaged, asks for more than tensors (nothing of it is run), or is no state dict.
     """
     try:
-        with path.open("rb") as file:
+        with reading.opened(path) as file:
             beginning = file.read(9)
-        # safetensors begin with eight bytes of length and a JSON object
-        content = _safe(path) if beginning[8:] == b"{" else _torch(path)
+            # safetensors begin with eight bytes of length and a JSON object
+            safe = beginning[8:] == b"{"
+            content = unpack(beginning + file.read(), path) if safe else _torch(path)
     except OSError as wrong:
         raise Failure(f"The weights {path} cannot be read: {wrong.strerror or wrong}.") from None
     if not isinstance(content, dict) or not content:
@@ -59,7 +60,8 @@ def fill(
 
     They become of the network's type, and its own: nothing is shared with `state`. Counters of
     batches may be missing, as in files from before torch 0.4.1. Raises Failure, saying what
-    differs, for a checkpoint of another network. called: our network's name.
+    differs, for a checkpoint of another network, and for weights that are not finite. called: our
+    network's name.
     """
     own = network.state_dict()
     published = {ours: published_name(ours, names) for ours in own}
@@ -76,6 +78,7 @@ def fill(
         else torch.zeros((), dtype=tensor.dtype)
         for ours, tensor in own.items()
     }
+    check_finite(filled, dict(network.named_parameters()), source)
     network.load_state_dict(filled, assign=True)
 
 
@@ -111,13 +114,6 @@ def _plain(value: object) -> bool:
         and not value.is_quantized
         and not value.is_nested
     )
-
-
-def _safe(path: Path) -> object:
-    try:
-        return safetensors.torch.load_file(path)
-    except safetensors.SafetensorError as wrong:
-        raise Failure(f"{path} holds no safetensors weights: {wrong}.") from None
 
 
 def _torch(path: Path) -> object:

@@ -5,18 +5,39 @@ Nothing is pickled. Where the bytes are kept is the run folder's business (`hube
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-import safetensors
-import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from hubel import reading
 from hubel.mistakes import Failure
-from hubel.model import pack
+from hubel.tensors import pack, unpack
 from hubel.training.loop import TrainingState
 from hubel.training.optimisers import Optimiser
 
 MODEL, OPTIMISER, STATE = "model.safetensors", "optimiser.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class _Optimiser:
+    """`Optimiser.facts`."""
+
+    kind: str
+    rates: list[float]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """`state.json`: of `TrainingState` what is no weights, and the optimiser's facts."""
+
+    epoch: int
+    step: int
+    history: list[dict[str, int | float]]
+    best_epoch: int
+    seconds: float
+    sums: tuple[float, float, float]
+    optimiser: _Optimiser
 
 
 def save(model: nn.Module, optimiser: Optimiser, state: TrainingState) -> dict[str, bytes]:
@@ -47,19 +68,11 @@ def restore(files: Mapping[str, bytes], model: nn.Module, optimiser: Optimiser) 
     Raises Failure when the files do not belong to this model.
     """
     try:
-        model.load_state_dict(unpack(files[MODEL]))
-        facts = json.loads(files[STATE])
-        optimiser.restore(unpack(files[OPTIMISER]), facts.pop("optimiser"))
-        facts["sums"] = torch.tensor(facts["sums"], dtype=torch.float64)
-        return TrainingState(**facts)
-    except (KeyError, TypeError, ValueError, RuntimeError) as wrong:
+        facts = reading.parsed(files[STATE], _Facts, STATE)
+        model.load_state_dict(unpack(files[MODEL], MODEL))
+        optimiser.restore(unpack(files[OPTIMISER], OPTIMISER), vars(facts.optimiser))
+    except (KeyError, RuntimeError) as wrong:
         text = str(wrong).replace("\n", " ")
         raise Failure(f"The checkpoint is not one of this training: {text[:300]}") from wrong
-
-
-def unpack(content: bytes) -> dict[str, Tensor]:
-    """Tensors by name. Raises Failure for what is no safetensors file."""
-    try:
-        return safetensors.torch.load(content)
-    except safetensors.SafetensorError as wrong:
-        raise Failure(f"These are no safetensors weights: {wrong}.") from None
+    told = {name: value for name, value in vars(facts).items() if name != "optimiser"}
+    return TrainingState(**told | {"sums": torch.tensor(facts.sums, dtype=torch.float64)})

@@ -5,8 +5,7 @@ Named recipes are rows of `presets.RECIPES`. A recipe is read from TOML, overrid
 again.
 """
 
-import contextlib
-import tomllib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hubel import draws
+from hubel import draws, reading
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.training.initialisation import SCHEMES
 from hubel.training.losses import LOSSES
@@ -39,6 +38,11 @@ TABLES: dict[str, Iterable[str]] = {
 }
 
 
+# Beyond these, float32 overflows or a training never ends; no use of more is known.
+MOST, MOST_COUNT = 1e6, 10**9
+MOST_SHOWN = 300  # characters of one thing that is wrong
+
+
 class Recipe(BaseModel):
     """Defaults are those of the recipe `fast`; the comment behind a field says what it decides.
 
@@ -46,7 +50,7 @@ class Recipe(BaseModel):
     0.1
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
     recipe: str = "fast"  # the row of RECIPES that this one began as
     data: str | None = None  # a data set's name or a folder
@@ -66,65 +70,68 @@ class Recipe(BaseModel):
     resize: Literal["squash", "crop", "pad"] = "crop"
     initialisation: str = "default"
 
-    epochs: int = Field(10, gt=0)
+    epochs: int = Field(10, gt=0, le=MOST_COUNT)
     batch_size: int | Literal["all"] = 128  # "all": gradient descent on the full batch
     optimiser: str = "muon"
-    lr: float = Field(0.02, gt=0, allow_inf_nan=False)
+    lr: float = Field(0.02, gt=0, le=MOST)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, le=MOST)
     schedule: str = "one-cycle"
-    warmup: float = Field(0.0, ge=0)  # epochs of linear growth
+    warmup: float = Field(0.0, ge=0, le=MOST)  # epochs of linear growth
     milestones: tuple[float, ...] = (0.5, 0.75)  # of schedule "step": shares of the run
-    plateau_patience: int = Field(3, gt=0)  # of schedule "plateau": epochs
-    patience: int | None = Field(None, gt=0)  # stop early after so many epochs without a better
+    plateau_patience: int = Field(3, gt=0, le=MOST_COUNT)  # of schedule "plateau": epochs
+    # stop early after so many epochs without a better
+    patience: int | None = Field(None, gt=0, le=MOST_COUNT)
 
     loss: str = "cross-entropy"
     smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced", "auto"] = "none"  # auto: balanced from 2 to 1 on
-    l1: float = Field(0.0, ge=0)  # strength λ of Σ|W|, added to the loss
-    l2: float = Field(0.0, ge=0)  # strength λ of ΣW², added to the loss
+    l1: float = Field(0.0, ge=0, le=MOST)  # strength λ of Σ|W|, added to the loss
+    l2: float = Field(0.0, ge=0, le=MOST)  # strength λ of ΣW², added to the loss
 
     # who attacks the pictures that are learned from (`hubel.breaking.adversarial_training`)
     adversary: Literal["none", "fast", "pgd", "trades"] = "none"
-    epsilon: float = Field(8 / 255, gt=0, allow_inf_nan=False)  # of an adversary, in L∞; 1 is white
-    adversary_steps: int = Field(10, gt=0)  # of pgd and trades
-    trades_beta: float = Field(6.0, ge=0, allow_inf_nan=False)  # agreement's weight in trades
+    epsilon: float = Field(8 / 255, gt=0)  # of an adversary, in L∞; 1 is white
+    adversary_steps: int = Field(10, gt=0, le=10_000)  # of pgd and trades
+    trades_beta: float = Field(6.0, ge=0, le=MOST)  # agreement's weight in trades
 
     flip: bool | None = None  # mirror half of the pictures; None: where the data's labels allow
     crop: int = Field(0, ge=0, le=1024)  # pixels of random crop after padding by as many
     margin: int = Field(0, ge=0, le=1024)  # pictures are so much larger, and cut at random
     rotate: float = Field(0.0, ge=0, le=180)  # degrees, either way
     scale: float = Field(0.0, ge=0, lt=1)  # relative, either way
-    shift: float = Field(0.0, ge=0)  # pixels, either way
+    shift: float = Field(0.0, ge=0, le=1024)  # pixels, either way
     resized_crop: float = Field(0.0, ge=0, lt=1)  # share of the area that may be cut off
     shear: float = Field(0.0, ge=0, lt=90)  # degrees along each axis, either way
     perspective: float = Field(0.0, ge=0, lt=1)  # of half a side, for each corner
-    elastic: float = Field(0.0, ge=0)  # pixels of smooth random shifts
-    brightness: float = Field(0.0, ge=0)  # factors from 1 / (1 + it) to 1 + it
-    contrast: float = Field(0.0, ge=0)  # the same
-    saturation: float = Field(0.0, ge=0)  # the same
+    elastic: float = Field(0.0, ge=0, le=1024)  # pixels of smooth random shifts
+    brightness: float = Field(0.0, ge=0, le=1000)  # factors from 1 / (1 + it) to 1 + it
+    contrast: float = Field(0.0, ge=0, le=1000)  # the same
+    saturation: float = Field(0.0, ge=0, le=1000)  # the same
     hue: float = Field(0.0, ge=0, le=180)  # degrees, either way
-    lighting: float = Field(0.0, ge=0)  # AlexNet's, in deviations of the data's colours (0.1)
+    # AlexNet's, in deviations of the data's colours (0.1)
+    lighting: float = Field(0.0, ge=0, le=1000)
     greyscale: float = Field(0.0, ge=0, le=1)  # probability
     trivial: float = Field(0.0, ge=0, le=1)  # probability of TrivialAugment's one change
-    blur: float = Field(0.0, ge=0)  # pixels of the largest deviation; half of the pictures
+    blur: float = Field(0.0, ge=0, le=1024)  # pixels of the largest deviation; half of the pictures
     erase: float = Field(0.0, ge=0, le=1)  # probability
     stylised: float = Field(0.0, ge=0, le=1)  # probability of a photograph's surface on the shape
-    mixup: float = Field(0.0, ge=0)  # α of two pictures mixed: 0.2 mildly, 1 evenly
-    cutmix: float = Field(0.0, ge=0)  # α of a box from another picture: 1
+    mixup: float = Field(0.0, ge=0, le=1000)  # α of two pictures mixed: 0.2 mildly, 1 evenly
+    cutmix: float = Field(0.0, ge=0, le=1000)  # α of a box from another picture: 1
 
-    seed: int = Field(0, ge=0)
-    trial: int = Field(0, ge=0)  # of restarts: other draws than its neighbours, the same split
+    seed: int = Field(0, ge=0, le=2**63 - 1)
+    # of restarts: other draws than its neighbours, the same split
+    trial: int = Field(0, ge=0, le=10**6)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where hardware
     channels_last: bool = True
     deterministic: bool = False  # on CUDA: deterministic kernels, for bit-equal resumes
-    checkpoint_seconds: float = Field(60.0, ge=0)  # also saved after every epoch
+    checkpoint_seconds: float = Field(60.0, ge=0, le=MOST)  # also saved after every epoch
 
     @field_validator("batch_size")
     @classmethod
     def _some(cls, size: int | str) -> int | str:
-        if isinstance(size, int) and size < 1:
+        if isinstance(size, int) and not 1 <= size <= MOST_COUNT:
             raise ValueError("must be at least 1, or 'all'")
         return size
 
@@ -159,6 +166,10 @@ class Recipe(BaseModel):
         taken = sorted({"classes", "channels", "size"} & arguments.keys())
         if taken:
             raise ValueError(f"{', '.join(taken)} follow(s) from the data and from the key size")
+        try:
+            json.dumps(arguments, allow_nan=False)  # as they are kept with the model
+        except (TypeError, ValueError):
+            raise ValueError("must be texts, finite numbers, and lists of them") from None
         return arguments
 
     @model_validator(mode="after")
@@ -201,10 +212,16 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> Recipe:
 
     Raises Mistake listing everything that is wrong.
     """
-    told: dict[str, Any] = {}
-    if name.endswith(".toml"):
-        told = read_toml(Path(name))
-        name = str(told.get("recipe", "fast"))
+    if not name.endswith(".toml"):
+        return _resolved(name, {}, overrides)
+    told = read_toml(Path(name))
+    try:
+        return _resolved(str(told.get("recipe", "fast")), told, overrides)
+    except Mistake as wrong:
+        raise Mistake(f"{name}: {wrong}") from None
+
+
+def _resolved(name: str, told: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     data = str(overrides.get("data") or told.get("data") or "")
@@ -234,11 +251,11 @@ def _mapping(value: Any) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """A recipe file's keys. Raises Mistake for what is missing or no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as wrong:
-        raise Mistake(f"The recipe {path} cannot be read: {wrong.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise Mistake(f"The recipe {path} is not TOML: {wrong}.") from None
+        return reading.from_toml(reading.text(path))
+    except reading.Wrong as wrong:
+        raise Mistake(f"The recipe {path} cannot be taken: {wrong}.") from None
+    except Failure as wrong:
+        raise Mistake(f"The recipe {wrong}") from None
 
 
 def parse_setting(text: str) -> dict[str, Any]:
@@ -253,8 +270,12 @@ def parse_setting(text: str) -> dict[str, Any]:
     if "\n" in value:
         raise Mistake(f"--set takes one key=value, not {text!r}.")
     parsed: Any = value
-    with contextlib.suppress(tomllib.TOMLDecodeError):
-        parsed = tomllib.loads(f"value = {value}")["value"]
+    try:
+        parsed = reading.from_toml(f"value = {value}")["value"]
+    except reading.TooDeep as wrong:
+        raise Mistake(f"--set {key}=… cannot be taken: {wrong}.") from None
+    except reading.Wrong:
+        pass
     outer, dot, inner = key.strip().partition(".")
     return {outer: {inner: parsed}} if dot else {outer: parsed}
 
@@ -275,14 +296,16 @@ def _sentence(wrong: ValidationError) -> str:
     """All of a recipe's errors in one sentence, with the nearest names for unknown keys."""
     parts = []
     for error in wrong.errors():
-        key = ".".join(str(part) for part in error["loc"][:1]) or "recipe"
+        key = ".".join(str(part)[:MOST_SHOWN] for part in error["loc"][:1]) or "recipe"
         if error["type"] == "extra_forbidden":
             guess = unknown("key", key, Recipe.model_fields)
             near = str(guess).partition("Did you mean ")[2].partition("?")[0]
             parts.append(f"there is no key {key!r}" + (f" (did you mean {near}?)" if near else ""))
         else:
             message = error["msg"].removeprefix("Value error, ").rstrip(".")
+            message = message if len(message) <= MOST_SHOWN else f"{message[:MOST_SHOWN]} …"
             if error["loc"]:
-                message = f"{key}: {message[:1].lower()}{message[1:]}, found {error['input']!r}"
+                found = reading.shown(error["input"])
+                message = f"{key}: {message[:1].lower()}{message[1:]}, found {found}"
             parts.append(message)
     return f"The recipe is wrong in {len(parts)} place(s): {'; '.join(dict.fromkeys(parts))}."

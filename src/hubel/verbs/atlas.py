@@ -12,7 +12,7 @@ import torch
 
 import hubel
 from hubel import atomic
-from hubel.data.samples import MOST_HASHED, Files, Samples
+from hubel.data.samples import MOST_HASHED, Files, Row, Samples
 from hubel.data.sources import SOURCES, open_undivided
 from hubel.home import home
 from hubel.mistakes import Failure, Mistake, unknown
@@ -127,7 +127,7 @@ def _samples(run: Run | None, data: str | os.PathLike[str] | None) -> tuple[Samp
     if data is None:
         if run is None:
             raise Mistake("This model does not say what it was trained on: name pictures, --data.")
-        splits = open_data(from_run(run.path), before=run.read_table("splits.csv"))
+        splits = open_data(from_run(run.path), before=run.read_table("splits.csv", Row))
         check_data(run, splits, "To look at other pictures, name them with --data.")
         return _some(splits.validation, "its validation pictures")
     name = os.fspath(data)

@@ -1,7 +1,6 @@
 """The shallow baselines on a run's own split, beside its network; kept in the run folder."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,22 @@ from hubel.training.comparison import beside
 from hubel.verbs.watch import Watch
 
 FILE = "baselines.json"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A baseline's answers to the test pictures: which of them were right."""
+
+    name: str
+    right: list[bool]
+    trained_on: int
+
+
+@dataclass(frozen=True)
+class _File:
+    """`baselines.json`."""
+
+    baselines: list[_Row]
 
 
 def beside_baselines(
@@ -72,12 +87,8 @@ def _kept(run: Run, n: int) -> list[dict[str, Any]] | None:
     if not (run.path / FILE).is_file():
         return None
     try:
-        rows: Sequence[dict[str, Any]] = run.read_json(FILE)["baselines"]
-        if rows and all(len(row["right"]) == n and row["name"] in BASELINES for row in rows):
-            return [
-                {"name": row["name"], "right": row["right"], "trained_on": int(row["trained_on"])}
-                for row in rows
-            ]
-    except (Failure, KeyError, TypeError, ValueError):
-        pass  # damaged: they are measured anew
-    return None
+        rows = run.read_json(FILE, _File).baselines
+    except Failure:  # damaged: they are measured anew
+        return None
+    fit = rows and all(len(row.right) == n and row.name in BASELINES for row in rows)
+    return [vars(row) for row in rows] if fit else None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from hubel.data.samples import Row
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
 from hubel.run import Run
@@ -35,7 +36,7 @@ def calibrate(
     with own.locked():
         where = machine.device(device)
         classifier = load(own.path)
-        splits = open_data(from_run(own.path), before=own.read_table("splits.csv"))
+        splits = open_data(from_run(own.path), before=own.read_table("splits.csv", Row))
         check_data(own, splits, "Train anew, or put the data back.")
         if not len(splits.validation):
             raise Failure(f"{own.path} has no validation pictures to calibrate on.")

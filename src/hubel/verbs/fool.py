@@ -15,9 +15,10 @@ import hubel
 from hubel.breaking.fooling import SMALL, WAYS
 from hubel.breaking.map_elites import OFFSPRING
 from hubel.mistakes import Mistake, unknown
-from hubel.model import Classifier, pack
+from hubel.model import Classifier
 from hubel.report.fooling import Gallery
 from hubel.report.wording import percent
+from hubel.tensors import pack
 from hubel.verbs import fool_state, machine
 from hubel.verbs.fool_state import Kept, Search
 from hubel.verbs.fooling import FACTS, PAGE, STATE, Work

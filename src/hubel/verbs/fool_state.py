@@ -1,18 +1,16 @@
 """What is kept of a search for fooling images, so that it can go on: one file of tensors."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 from torch import Tensor
 
+from hubel import reading
 from hubel.breaking.fooling import GRADIENT, WAYS
-from hubel.mistakes import Failure, Mistake
+from hubel.mistakes import Mistake
+from hubel.tensors import seal, unseal
 
-KEY = "fooling"  # of the settings in the file's header
 HASHED = ("network",)  # settings that are SHA-256 digests
 NEEDED = {"confidences", "evaluations", "generation", "curve"}
 
@@ -57,9 +55,9 @@ class Kept:
         return next((each for each in self.searches if not each.done(self.evaluations)), None)
 
     def packed(self) -> bytes:
-        """As safetensors, the settings in its header."""
+        """As a sealed file, the settings in its header."""
         tensors = {
-            f"{each.way}/{name}": value.detach().cpu().contiguous().clone()
+            f"{each.way}/{name}": value
             for each in self.searches
             for name, value in each.state.items()
         }
@@ -70,33 +68,39 @@ class Kept:
             "finished": self.finished,
             "ways": [each.way for each in self.searches],
         }
-        return safetensors.torch.save(tensors, {KEY: json.dumps(facts)})
+        return seal(tensors, facts)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What stands in the file's header."""
+
+    settings: dict[str, Any]
+    environment: dict[str, Any]
+    evaluations: int
+    finished: bool
+    ways: list[str]
 
 
 def read(path: Path) -> Kept | None:
     """What the file holds; None where there is none. Raises Failure where it is damaged."""
     if not path.is_file():
         return None
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})[KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        searches = {str(way): Search(str(way), {}) for way in facts["ways"]}
-        for name, tensor in tensors.items():
-            way, _, part = name.partition("/")
-            searches[way].state[part] = tensor
-        for each in searches.values():
-            if each.way not in WAYS or (each.state and NEEDED - each.state.keys()):
-                raise ValueError(f"what is held of {each.way} is not whole")
-        settings, environment = dict(facts["settings"]), dict(facts["environment"])
-        return Kept(
-            settings, environment, int(facts["evaluations"]), list(searches.values()),
-            bool(facts["finished"]),
-        )  # fmt: skip
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as wrong:
-        raise Failure(
-            f"{path} is damaged ({wrong}): remove it to begin anew, or restore it from a copy."
-        ) from None
+    tensors, text = unseal(path)
+    facts = reading.parsed(text, _Facts, path)
+    searches = {way: Search(way, {}) for way in facts.ways}
+    for name, tensor in tensors.items():
+        way, _, part = name.partition("/")
+        if way not in searches:
+            raise reading.damaged(path, f"it does not say what {name} is of")
+        searches[way].state[part] = tensor
+    for each in searches.values():
+        if each.way not in WAYS or (each.state and NEEDED - each.state.keys()):
+            raise reading.damaged(path, f"what it holds of {each.way} is not whole")
+    return Kept(
+        facts.settings, facts.environment, facts.evaluations, list(searches.values()),
+        facts.finished,
+    )  # fmt: skip
 
 
 def going_on(found: Kept | None, asked: Kept, folder: Path, *, resume: bool) -> tuple[Kept, bool]:

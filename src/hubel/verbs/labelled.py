@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hubel import draws
 from hubel.data.decoding import Loaded
-from hubel.data.samples import Samples, Splits
+from hubel.data.samples import Row, Samples, Splits
 from hubel.data.sources import has_test, open_splits, open_whole
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
@@ -86,7 +86,7 @@ def samples_of(
     if data is None:
         if own is None:
             raise Mistake("This model does not say what it was trained on: name the DATA.")
-        splits = open_data(from_run(own.path), before=own.read_table("splits.csv"))
+        splits = open_data(from_run(own.path), before=own.read_table("splits.csv", Row))
         # a split drawn again from other pictures could hold some that were learned from
         check_data(own, splits, "To measure on new pictures, name their folder as DATA.")
         if split == "all":
@@ -140,7 +140,9 @@ def class_folder(name: str) -> str:
 
 def flattered(run: Run, name: str, samples: Samples, watch: Watch) -> None:
     """Tell of the pictures that the run learned from: on them its figure is no measure."""
-    learned = {row["digest"] for row in run.read_table("splits.csv") if row["split"] == "train"}
+    learned = {
+        row["digest"] for row in run.read_table("splits.csv", Row) if row["split"] == "train"
+    }
     both = sum(samples.digest(i) in learned for i in range(len(samples)))
     if both:
         watch.notice(

@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ import hubel
 from hubel.mistakes import Failure, Mistake
 from hubel.training.precision import multiplies_bfloat16
 
+MOST_THREADS = 1024
+Environment = dict[str, str | int | bool | None]
 # What must be as it was for a resumed run to be bit-equal.
 DECISIVE = ("hubel", "torch", "numpy", "device", "threads", "processor", "bfloat16")
 
@@ -45,11 +47,11 @@ def device(name: str = "auto") -> torch.device:
 @contextmanager
 def threads(number: int | None) -> Iterator[int]:
     """So many torch threads inside (None: as it is); put back after."""
-    if number is not None and not 1 <= number <= 1024:
-        raise Mistake(f"--threads is from 1 to 1024, not {number}.")
     if number is None:
         yield torch.get_num_threads()
         return
+    if not 1 <= number <= MOST_THREADS:
+        raise Mistake(f"--threads is from 1 to {MOST_THREADS}, not {number}.")
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -93,7 +95,7 @@ def autocast(precision: str, where: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if there and precision != "float32" else None
 
 
-def environment(where: torch.device) -> dict[str, Any]:
+def environment(where: torch.device) -> Environment:
     """Versions, device and threads, without names of machines, people or paths."""
     card = torch.cuda.get_device_name(where) if where.type == "cuda" else None
     return {
@@ -119,7 +121,7 @@ def processor() -> str:
     return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
-def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What of a run's environment is no longer so, of all that decides its bits."""
     return [
         f"{key} was {then.get(key)} and is {now[key]}"

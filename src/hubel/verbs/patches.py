@@ -6,22 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
 from hubel import atomic
 from hubel.inference.layout import lay_out
 from hubel.mistakes import Failure
-from hubel.model import Classifier, pack
+from hubel.model import Classifier
+from hubel.tensors import pack, seal, unseal
 from hubel.twins import copied
 from hubel.understanding.outputs import Handed
 from hubel.understanding.patches import Batch, Strongest, restored, strongest
 from hubel.verbs.interrupt import Request
 from hubel.verbs.watch import Watch
 
-VERSION = 1  # of what is kept: another one is looked for anew
+VERSION = 2  # of what is kept: another one is looked for anew
 PIXELS = 1 << 21  # numbers in a batch of pictures, about: layers of theirs are to stay in caches
 EVERY = 30.0  # seconds between two savings
 
@@ -89,16 +88,16 @@ def _kept(file: Path, layers: list[str], device: torch.device, watch: Watch) -> 
     if not file.is_file():
         return None
     try:
-        tensors = safetensors.torch.load(file.read_bytes())
+        tensors = unseal(file).tensors
         return restored({name: each.to(device) for name, each in tensors.items()}, layers)
-    except (OSError, safetensors.SafetensorError, Failure) as wrong:
-        watch.notice(f"{file} is damaged, and is made anew: {wrong}")
+    except Failure as wrong:
+        watch.notice(f"{wrong} It is made anew.")
         return None
 
 
 def _keep(file: Path, state: Strongest, watch: Watch) -> None:
     """Save it; what cannot be saved is looked for again another time, and that is all."""
     try:
-        atomic.write(file, pack(state.tensors()))
+        atomic.write(file, seal(state.tensors(), {}))
     except Failure as wrong:
         watch.notice(f"The top patches are not kept. {wrong}")

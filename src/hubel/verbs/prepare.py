@@ -13,7 +13,7 @@ from hubel import draws
 from hubel.basics.dispatch import Drawing
 from hubel.data.decoding import Loaded, load
 from hubel.data.folder import Divide, by_class
-from hubel.data.samples import Files, Samples, Splits, recorded
+from hubel.data.samples import Files, Row, Samples, Splits, recorded
 from hubel.data.sources import SOURCES, keeps_label_when_flipped, open_splits
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Blueprint, Classifier
@@ -26,7 +26,7 @@ from hubel.verbs.duplicates import Together, leaks
 from hubel.verbs.watch import Watch
 
 IMBALANCED = 2  # the largest class to the smallest, from which rare ones weigh more
-Rows = Sequence[Mapping[str, str]]  # of a run's splits.csv
+Rows = Sequence[Row]  # of a run's splits.csv
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,29 @@
 """From what a training left to its report.html and model card."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hubel import reading
 from hubel.data.decoding import Loaded
+from hubel.data.samples import Row
 from hubel.inference.answers import Answers
-from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.report.card import model_card
 from hubel.report.page import training_page
 from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
-from hubel.run import Run
+from hubel.run import Run, Status
 from hubel.training.recipe import from_run
+from hubel.verbs import machine
 from hubel.verbs.load import load as load_model
 from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.tested import figures, recall
 from hubel.verbs.watch import Watch
 
+METRICS = "metrics.csv"
 MOST_PAIRS, EACH = 6, 5  # pairs of classes, and pictures of each, whose mistakes are shown
 
 
@@ -33,12 +37,8 @@ def write_report(
     model are kept.
     """
     recipe = from_run(run.path)
-    status = run.read_json("status.json")
-    history = [
-        {key: float(value) for key, value in row.items() if value}
-        for row in (run.read_table("metrics.csv") if (run.path / "metrics.csv").exists() else ())
-    ]
-    rows = run.read_table("splits.csv")
+    status = run.read_json("status.json", Status)
+    rows = run.read_table("splits.csv", Row)
     name = Path(recipe.data or "data").name  # a folder's name alone: a page carries no paths
     start = recipe.start and Path(recipe.start).name
     shown = recipe.model_dump(exclude_none=True) | ({"start": start} if start else {})
@@ -49,16 +49,16 @@ def write_report(
         network=recipe.network,
         classes=classifier.classes,
         recipe=shown | {"data": name},
-        environment=run.read_json("environment.json"),
-        history=history,
-        best_epoch=status.get("best_epoch", 0),
+        environment=run.read_json("environment.json", machine.Environment),
+        history=_history(run),
+        best_epoch=status.best_epoch,
         validation=figures(run, "validation.json"),
         splits={
             split: sum(row["split"] == split for row in rows)
             for split in ("train", "validation", "test")
         },
         parameters=sum(p.numel() for p in classifier.network.parameters()),
-        seconds=status.get("seconds", 0.0),
+        seconds=status.seconds,
         test=test,
         mistakes=mistakes(classifier, loaded, logits)
         if (on == "test") == (test is not None)
@@ -67,18 +67,31 @@ def write_report(
         start=start,
         temperature=classifier.temperature,
         first_layer=first_layer(classifier),
-        stopped=str(status.get("state", "unknown")),
-        notices=status.get("notices", ()),
+        stopped=status.state,
+        notices=status.notices,
     )
     run.write("README.md", model_card(report))
     return run.write("report.html", training_page(report))
+
+
+def _history(run: Run) -> list[dict[str, float]]:
+    """The figures of every epoch that has ended."""
+    if not (run.path / METRICS).exists():
+        return []
+    rows = run.read_table(METRICS, dict[str, float | None])
+    history = [{key: value for key, value in row.items() if value is not None} for row in rows]
+    for row in history:
+        # a loss may be infinite, but not these
+        if not all(0 <= row.get(key, 0) < math.inf for key in ("epoch", "seconds")):
+            raise reading.damaged(run.path / METRICS, f"it has the epoch or time of {row}")
+    return history
 
 
 def report_again(run: Run, *, watch: Watch | None = None) -> Path:
     """Write a run's report and card anew, from its validation pictures; what was tested is kept."""
     watch = watch or Watch()
     classifier = load_model(run.path)
-    splits = open_data(from_run(run.path), before=run.read_table("splits.csv"))
+    splits = open_data(from_run(run.path), before=run.read_table("splits.csv", Row))
     answers = Answers(classifier, expected=len(splits.validation))
     loaded = decode(
         splits.validation, classifier.pixels, "validation",
@@ -121,20 +134,7 @@ def _trials(run: Run) -> list[TrialFigures]:
     """The restarts that this run is the best of; none of a run by itself."""
     if not (run.path / "trials.csv").is_file():
         return []
-    try:
-        return [
-            TrialFigures(
-                number=int(row["number"]),
-                validation_accuracy=float(row["validation_accuracy"]),
-                training_accuracy=float(row["training_accuracy"]),
-                training_loss=float(row["training_loss"]),
-                seconds=float(row["seconds"]),
-                kept=row["kept"] == "True",
-            )
-            for row in run.read_table("trials.csv")
-        ]
-    except (KeyError, ValueError) as wrong:
-        raise Failure(f"{run.path / 'trials.csv'} is damaged: {wrong}.") from None
+    return run.read_table("trials.csv", TrialFigures)
 
 
 def first_layer(classifier: Classifier) -> FirstLayer | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from hubel import reading
 from hubel.mistakes import Failure, Mistake
 from hubel.run import Run
 from hubel.verbs import rate
@@ -20,7 +21,6 @@ from hubel.verbs.watch import Watch
 Keep = Literal["validation", "training"]
 # In the run folder: how many and which to keep; the recipe of each; their folders; their figures.
 PLAN, RECIPE, TRIALS, TABLE = "restarts.json", "trial.toml", "trials", "trials.csv"
-FIGURES = ("validation_accuracy", "training_accuracy", "training_loss", "seconds")
 MOST = 1000
 
 
@@ -62,6 +62,19 @@ class Restarted:
         """Their sample standard deviation; 0 of a single one."""
         rows = [trial.validation_accuracy for trial in self.trials]
         return statistics.stdev(rows) if len(rows) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The file PLAN."""
+
+    restarts: int
+    keep: Keep
+    threads: int | None
+
+    def __post_init__(self) -> None:
+        if not (2 <= self.restarts <= MOST and (self.threads or 1) in range(1, 1025)):
+            raise ValueError(f"there are 2 to {MOST} restarts, and 1 to 1024 threads")
 
 
 @dataclass(frozen=True)
@@ -117,14 +130,9 @@ def restart(
                 "Resumed restarts keep their data, recipe and folder: give only --resume."
             )
         run = Run(Path(resume).resolve())
-        facts = run.read_json(PLAN)
-        try:
-            restarts, keep = int(facts["restarts"]), facts["keep"]
-            threads = threads or facts["threads"]
-        except (KeyError, TypeError, ValueError) as wrong:
-            raise Failure(f"{run.path / PLAN} is damaged: {wrong!r}.") from None
-        _check(restarts, keep)
-        return _sitting(_Plan(run, restarts, keep, minutes, how | {"threads": threads}))
+        kept = run.read_json(PLAN, _Kept)
+        how |= {"threads": threads or kept.threads}
+        return _sitting(_Plan(run, kept.restarts, kept.keep, minutes, how))
     restarts, keep = 5 if restarts is None else restarts, keep or "validation"
     _check(restarts, keep)
     if settings.get("trial") is not None:
@@ -211,19 +219,9 @@ def _trials(plan: _Plan) -> Restarted:
 
 def _read(run: Run) -> list[Trial]:
     """The trials of the table. Raises Failure where it is damaged or keeps none."""
-    try:
-        trials = [
-            Trial(
-                number=int(row["number"]),
-                kept=row["kept"] == "True",
-                **{name: float(row[name]) for name in FIGURES},
-            )
-            for row in run.read_table(TABLE)
-        ]
-        if sum(trial.kept for trial in trials) != 1:
-            raise ValueError("it does not say which was kept")
-    except (KeyError, TypeError, ValueError) as wrong:
-        raise Failure(f"{run.path / TABLE} is damaged: {wrong}.") from None
+    trials = run.read_table(TABLE, Trial)
+    if sum(trial.kept for trial in trials) != 1:
+        raise reading.damaged(run.path / TABLE, "it does not say which trial was kept")
     return trials
 
 

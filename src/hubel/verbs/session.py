@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from hubel import reading
 from hubel.data.augment.colour import principal
 from hubel.data.augment.compose import EFFECTS, augmentation
 from hubel.data.augment.mixing import mixing
@@ -16,7 +17,8 @@ from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.results import Evaluation
-from hubel.run import Run
+from hubel.run import Checkpoint, Run
+from hubel.tensors import unpack
 from hubel.training import checkpoint, evaluate, losses, optimisers, schedule
 from hubel.training.loop import Epoch, Step, TrainingState, finished, fit, training_mode
 from hubel.training.optimisers import Optimiser
@@ -66,7 +68,10 @@ def begin(
     if last is not None:
         for sentence in last.damaged:
             watch.notice(f"{sentence} Going on from the checkpoint before it.")
-        session.state = checkpoint.restore(last.files, classifier, optimiser)
+        try:
+            session.state = checkpoint.restore(last.files, classifier, optimiser)
+        except Failure as wrong:
+            raise Failure(f"{run.path / 'checkpoints' / last.name}: {wrong}") from None
         _restore_best(session)
         run.log(f"resumed at epoch {session.state.epoch}, step {session.state.step}")
     return session
@@ -104,14 +109,28 @@ def _restore_best(session: Session) -> None:
     for name in BEST:
         try:
             found = session.run.load(name)
-            if found and json.loads(found.files[EPOCH]) == state.best_epoch:
-                state.best = checkpoint.unpack(found.files[checkpoint.MODEL])
+            if found and _epoch_of(found) == state.best_epoch:
+                state.best = _weights_of(found, session.classifier)
                 return
         except Failure as wrong:
             damaged.append(str(wrong))
     why = " ".join(damaged) or "The checkpoint of the best weights is missing."
     session.watch.notice(f"{why} The best weights will be chosen anew from here on.")
     state.best_epoch = 0
+
+
+def _epoch_of(found: Checkpoint) -> int:
+    return reading.parsed(found.files.get(EPOCH, b""), int, f"checkpoints/{found.name}/{EPOCH}")
+
+
+def _weights_of(found: Checkpoint, classifier: Classifier) -> dict[str, Tensor]:
+    """The best weights. Raises Failure for those of another network."""
+    source = f"checkpoints/{found.name}/{checkpoint.MODEL}"
+    weights = unpack(found.files.get(checkpoint.MODEL, b""), source)
+    own = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
+    if {name: tensor.shape for name, tensor in weights.items()} != own:
+        raise Failure(f"{source} holds the weights of another network.")
+    return weights
 
 
 def batches_of(recipe: Recipe, prepared: Prepared, where: torch.device) -> Batches:

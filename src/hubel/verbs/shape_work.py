@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from hubel import atomic
 from hubel.breaking.cue_conflict import METHODS, Painting, Pair, conflicts
-from hubel.model import Model, pack
+from hubel.model import Model
 from hubel.pixels import Unreadable, as_png, decode
+from hubel.tensors import pack
 from hubel.understanding.style_layers import chosen
 from hubel.verbs.interrupt import Request
 from hubel.verbs.shape_sources import as_levels, as_pixels

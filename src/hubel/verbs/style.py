@@ -17,8 +17,9 @@ import torch
 import hubel
 from hubel import pixels as px
 from hubel.mistakes import Mistake, unknown
-from hubel.model import Classifier, pack
+from hubel.model import Classifier
 from hubel.pixels import MOST_SIDE, Picture, Pixels
+from hubel.tensors import pack
 from hubel.understanding.style import Layers
 from hubel.understanding.style_layers import chosen
 from hubel.understanding.style_starts import STARTS

@@ -1,16 +1,16 @@
 """What is kept of a style transfer, so that it can go on: one file of tensors and its settings."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 from torch import Tensor
 
-from hubel.mistakes import Failure, Mistake
+from hubel import reading
+from hubel.mistakes import Mistake
+from hubel.tensors import seal, unseal
 from hubel.understanding.style import Step
 
 CURVE = "curve"
@@ -71,13 +71,13 @@ class Kept:
         return next((each for each in self.paintings if not each.done(self.steps)), None)
 
     def packed(self) -> bytes:
-        """As safetensors, the settings in its header."""
+        """As a sealed file, the settings in its header."""
         tensors: dict[str, Tensor] = {}
         for i, each in enumerate(self.paintings):
             done = each.done(self.steps)
             for name, value in each.state.items():
                 if not done or name in KEPT:
-                    tensors[f"{i}/{name}"] = value.detach().cpu().contiguous().clone()
+                    tensors[f"{i}/{name}"] = value
             if each.begun:
                 tensors[f"{i}/{CURVE}"] = torch.tensor(each.curve, dtype=torch.float64)
         facts = {
@@ -88,36 +88,51 @@ class Kept:
             "weights": [each.weight for each in self.paintings],
             "ended": [each.ended for each in self.paintings],
         }
-        return safetensors.torch.save(tensors, {"style": json.dumps(facts)})
+        return seal(tensors, facts)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What stands in the file's header; weights, ended: of each picture."""
+
+    settings: dict[str, Any]
+    environment: dict[str, Any]
+    steps: int
+    finished: bool
+    weights: list[float]
+    ended: list[bool]
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(self.ended):
+            raise ValueError(
+                f"{len(self.weights)} weights, and {len(self.ended)} that ended or not"
+            )
 
 
 def read(path: Path) -> Kept | None:
     """What the file holds; None where there is none. Raises Failure where it is damaged."""
     if not path.is_file():
         return None
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["style"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        paintings = [
-            Painting(float(weight), ended=bool(ended))
-            for weight, ended in zip(facts["weights"], facts["ended"], strict=True)
-        ]
-        for name, tensor in tensors.items():
-            number, _, part = name.partition("/")
-            painting = paintings[int(number)]
-            if part == CURVE:
-                painting.curve = [(row[0], row[1], row[2]) for row in tensor.tolist()]
-            else:
-                painting.state[part] = tensor
-        if any(each.begun != ("parameters" in each.state) for each in paintings):
-            raise ValueError("a picture is missing")
-        settings, environment = dict(facts["settings"]), dict(facts["environment"])
-        return Kept(settings, environment, int(facts["steps"]), paintings, bool(facts["finished"]))
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, IndexError) as wrong:
-        raise Failure(
-            f"{path} is damaged ({wrong}): remove it to begin anew, or restore it from a copy."
-        ) from None
+    tensors, text = unseal(path)
+    facts = reading.parsed(text, _Facts, path)
+    paintings = {
+        str(i): Painting(weight, ended=ended)
+        for i, (weight, ended) in enumerate(zip(facts.weights, facts.ended, strict=True))
+    }
+    for name, tensor in tensors.items():
+        number, _, part = name.partition("/")
+        if number not in paintings:
+            raise reading.damaged(path, f"it does not say what {name} is of")
+        if part == CURVE:
+            curve = [(row[0], row[1], row[2]) for row in tensor.tolist()]
+            paintings[number].curve = curve
+        else:
+            paintings[number].state[part] = tensor
+    if any(each.begun != ("parameters" in each.state) for each in paintings.values()):
+        raise reading.damaged(path, "a picture is missing")
+    return Kept(
+        facts.settings, facts.environment, facts.steps, list(paintings.values()), facts.finished
+    )
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

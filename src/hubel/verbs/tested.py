@@ -2,8 +2,10 @@
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
-from hubel.mistakes import Failure
+from hubel import reading
+from hubel.model import FACTS, WEIGHTS
 from hubel.results import Evaluation
 from hubel.run import Run
 
@@ -28,7 +30,9 @@ def recall(run: Run) -> Evaluation | None:
 
     Raises Failure for figures that are damaged.
     """
-    if not (run.path / TEST).is_file() or run.read_json(TEST).get(MODEL) != _digest(run):
+    if not (run.path / TEST).is_file() or run.read_json(TEST, dict[str, Any]).get(MODEL) != _digest(
+        run
+    ):
         return None
     return figures(run, TEST)
 
@@ -37,17 +41,12 @@ def figures(run: Run, name: str) -> Evaluation | None:
     """Figures that were saved in the run folder, if they were. Raises Failure for damaged ones."""
     if not (run.path / name).is_file():
         return None
-    try:
-        return Evaluation.from_json(
-            {key: value for key, value in run.read_json(name).items() if key != MODEL}
-        )
-    except (KeyError, TypeError, ValueError) as wrong:
-        raise Failure(f"{run.path / name} is damaged: {wrong}.") from None
+    return run.read_json(name, Evaluation)
 
 
 def _digest(run: Run) -> str:
     """SHA-256 of the files of the run's model."""
     digest = hashlib.sha256()
-    for path in sorted((run.path / "model").iterdir()):
-        digest.update(path.read_bytes())
+    for name in (FACTS, WEIGHTS):
+        digest.update(reading.content(run.path / "model" / name))
     return digest.hexdigest()

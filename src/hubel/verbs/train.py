@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from hubel.data.samples import manifest
+from hubel.data.samples import Row, manifest
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation
@@ -21,7 +21,7 @@ from hubel.verbs import machine, rate
 from hubel.verbs.interrupt import Request, interruptible
 from hubel.verbs.prepare import Prepared, Rows, make_classifier, prepare
 from hubel.verbs.report import write_report
-from hubel.verbs.resume import check_unchanged
+from hubel.verbs.resume import check_unchanged, threads_of
 from hubel.verbs.session import Session, answers, begin, events, measured, save
 from hubel.verbs.start import begin_with, keep_copy, usual_recipe
 from hubel.verbs.watch import Watch
@@ -94,8 +94,8 @@ def train(
             raise Mistake("A resumed run keeps its data, recipe and folder: give only --resume.")
         run = Run.find(Path(resume))
         resolved = recipes.from_run(run.path)
-        before = run.read_table("splits.csv")
-        threads = threads or run.read_json("environment.json").get("threads")
+        before = run.read_table("splits.csv", Row)
+        threads = threads or threads_of(run)
     else:
         resolved = asked(data, recipe, settings)
     resolved, start = begin_with(resolved, run)
