@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.logits import checked
 from hubel.model import Heads
 from hubel.training.optimisers import Optimiser
 from hubel.training.schedule import Progress
@@ -91,6 +92,7 @@ def as_given(
     """The usual `Objective`: the loss of the pictures as they are, with that of auxiliary heads."""
     output = model(pixels)
     if not isinstance(output, Heads):
+        output = checked(output, len(pixels))
         value = _exact(loss, output, labels)
         return Judged(output, value, value)
     value = _exact(loss, output.logits, labels)

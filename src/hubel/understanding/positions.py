@@ -77,7 +77,7 @@ def by_position(
     if fast is False:
         return _in_full(function, pixels, hidden, squares, told), Method(False, "as asked for")
     try:
-        network = traced(function, pixels.shape, device=pixels.device)
+        network = traced(function, pixels.shape, device=pixels.device, dtype=pixels.dtype)
     except Untraceable as wrong:
         why = f"the network cannot be traced ({wrong})"
         return _in_full(function, pixels, hidden, squares, told), Method(False, why)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hubel import draws
+from hubel.logits import checked
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.understanding.outputs import handed_on
 from hubel.understanding.probes import Score, Slopes, differentiate
@@ -67,9 +68,7 @@ def of_class(labels: int | Sequence[int] | Tensor, *, probability: bool = False)
         raise Mistake(f"A class is given by its number, not by {labels!r}.") from None
 
     def score(output: Tensor) -> Tensor:
-        if output.ndim != 2:
-            raise Mistake(f"Classes have logits (N, K); this network gives {tuple(output.shape)}.")
-        n, classes = output.shape
+        n, classes = checked(output, len(output)).shape
         if outside := [k for k in wanted if not 0 <= k < classes]:
             raise Mistake(f"There are the classes 0 to {classes - 1}, and no class {outside[0]}.")
         if not alone and len(wanted) != n:

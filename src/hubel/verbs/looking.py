@@ -58,7 +58,7 @@ class Choice:
 def looked(classifier: Classifier, name: str, pixels: Tensor, choice: Choice, watch: Watch) -> Look:
     """pixels (C, H, W) in [0, 1] → all that the page says of this picture."""
     with evaluating(classifier):
-        probabilities = classifier(pixels[None]).softmax(1)[0]
+        probabilities = classifier.probabilities(pixels[None])[0]
     values, labels = probabilities.topk(min(TOP, len(probabilities)))
     target = int(labels[0]) if choice.target is None else choice.target
     maps, lines = _maps(classifier, pixels, target, choice.layer)

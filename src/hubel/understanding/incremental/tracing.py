@@ -64,13 +64,14 @@ def traced(
     shape: Sequence[int],
     *,
     device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> Traced:
     """The operations of function(pixels (N, C, H, W)) → a tensor or several, each (N, …).
 
-    shape: (C, H, W) of a picture. device: where the function's own tensors are. Raises
-    Untraceable, for a forward that decides by the values that it sees, say.
+    shape: (C, H, W) of a picture. device: where the function's own tensors are; dtype: the
+    picture's. Raises Untraceable, for a forward that decides by the values that it sees, say.
     """
-    pictures = torch.zeros(BATCH, *shape, device=device)
+    pictures = torch.zeros(BATCH, *shape, device=device, dtype=dtype)
     try:
         with torch.no_grad(), _Plainly():
             module = make_fx(
