@@ -148,8 +148,8 @@ def _units(
     maps = found[choice.layer][0]
     if maps.ndim != 3:
         return []
-    order = maps.amax((1, 2)).argsort(descending=True, stable=True)
-    units = [choice.unit] if choice.unit is not None else order[:UNITS].tolist()
+    order, tied = ranked(maps)
+    units = [choice.unit] if choice.unit is not None else order[:UNITS]
     many = pixels.expand(len(units), *pixels.shape)
     signed = {
         rule: _array(project(classifier, many, choice.layer, units, rule=rule).pixels)
@@ -166,7 +166,23 @@ def _units(
         "saw, and what there it answered to: by a deconvnet (Zeiler & Fergus 2014) and by guided "
         "backpropagation (Springenberg et al. 2015)."
     )
+    if choice.unit is None and tied > 1:
+        caption += (
+            f" {tied} of {len(maps)} units reach {float(maps.amax()):.3g}, the most that any does: "
+            "of these, those of the highest mean over their map come first."
+        )
     return [Drawing("units", drawn, caption)]
+
+
+def ranked(maps: Tensor) -> tuple[list[int], int]:
+    """Maps (K, h, w) → the units from the strongest on, and how many share the first place.
+
+    By the strongest place of each; where several stand at the same, as at the ceiling of a ReLU6
+    half a layer may, by the mean over the map.
+    """
+    peaks, order = maps.amax((1, 2)), maps.mean((1, 2)).argsort(descending=True, stable=True)
+    order = order[peaks[order].argsort(descending=True, stable=True)]
+    return order.tolist(), int((peaks == peaks.amax()).sum())
 
 
 def _box(signed: NDArray[np.float32]) -> tuple[int, int, int, int]:

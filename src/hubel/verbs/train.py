@@ -13,7 +13,7 @@ import torch
 from hubel.data.samples import manifest
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
-from hubel.results import Evaluation
+from hubel.results import Evaluation, why_kept
 from hubel.run import Run
 from hubel.training import recipe as recipes
 from hubel.training.loop import Epoch, out_of_patience
@@ -236,7 +236,7 @@ def _line(event: Epoch) -> str:
     text = f"loss {figures['loss']:.4f}  accuracy {figures['accuracy']:.2%}"
     if "validation_accuracy" in figures:
         text += f"  validation {figures['validation_accuracy']:.2%}"
-    return text + f"  {figures['seconds']:.0f} s" + ("  best" if event.best else "")
+    return text + f"  {figures['seconds']:.0f} s"
 
 
 def _finish(session: Session, stopped: Stopped) -> Trained:
@@ -261,7 +261,8 @@ def _finish(session: Session, stopped: Stopped) -> Trained:
         write_report(run, classifier, session.prepared.validation, logits, on="validation")
     except Failure as wrong:
         session.watch.notice(f"The model is saved, but its report could not be written: {wrong}")
-    run.log(f"{stopped}: validation accuracy {validation.accuracy:.4f}")
+    kept = f"kept epoch {state.best_epoch}, {why_kept(state.history, state.best_epoch)}"
+    run.log(f"{stopped}: {kept}; validation accuracy {validation.accuracy:.4f}")
     return Trained(
         run=run.path,
         classifier=classifier,
