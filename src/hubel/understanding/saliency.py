@@ -224,7 +224,8 @@ def _slopes(
 ) -> Slopes:
     """Differentiate, and insist that all is finite. Of n pictures these are, going round, those
     from number `start` on; the score is given all n at once."""
-    slopes = differentiate(network, pixels, _of_rows(score, start % n, n) if n else score, at=at)
+    every = _of_rows(score, start % n, n, len(pixels)) if n else score
+    slopes = differentiate(network, pixels, every, at=at)
     found = {"output": slopes.output, "score": slopes.score, "gradient by pixels": slopes.pixels}
     found |= {f"activation of {name}": value for name, value in slopes.values.items()}
     found |= {f"gradient by {name}": value for name, value in slopes.gradients.items()}
@@ -236,10 +237,12 @@ def _slopes(
     return slopes
 
 
-def _of_rows(score: Score, before: int, n: int) -> Score:
-    """A score of n pictures at once, of rows that begin at picture `before` and go round."""
+def _of_rows(score: Score, before: int, n: int, here: int) -> Score:
+    """A score of n pictures at once, of `here` rows that begin at picture `before` and go round."""
 
     def of(output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor) or len(output) != here:
+            checked(output, here)
         after = -(before + len(output)) % n
         # others stand in for the pictures that are not here, and their scores are dropped
         rows = torch.cat((output[:1].expand(before, *output.shape[1:]), output,
