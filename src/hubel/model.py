@@ -194,7 +194,7 @@ class Classifier(Model):
         """
         output: Any = super().forward(pixels)
         if isinstance(output, fx.Proxy):  # a tracer's, of which nothing is known
-            return output / self.temperature
+            return output / self.temperature  # type: ignore[operator, return-value]
 
         def logits(given: Any) -> Tensor:
             found = checked(given, len(pixels), classes=len(self.classes))
