@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from hubel import atomic, reading
 from hubel import pixels as px
+from hubel.logits import checked, finite
 from hubel.mistakes import Failure, Mistake
 from hubel.pixels import Picture, PixelSpec
 from hubel.tensors import check_finite, pack, unpack
@@ -78,11 +79,15 @@ class Model(nn.Module):
         self.blueprint = blueprint
         self.provenance = dict(provenance or {})
         # not persistent: they belong to the specification, which is saved as text
-        self.register_buffer("mean", torch.tensor(pixels.mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(pixels.std).view(-1, 1, 1), persistent=False)
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(pixels, name), dtype=torch.float32).view(-1, 1, 1)
+            self.register_buffer(name, values, persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        output: Tensor = self.network((pixels - self.mean) / self.std)
+        """The network's output; pixels of any precision are turned into that of its weights."""
+        weights = (each.dtype for each in self.network.parameters() if each.is_floating_point())
+        normalised = (pixels - self.mean) / self.std
+        output: Tensor = self.network(normalised.to(next(weights, normalised.dtype)))
         return output
 
     def read(self, picture: Picture, *, name: str = "") -> Tensor:
@@ -179,15 +184,28 @@ class Classifier(Model):
             raise Mistake(f"Class names must differ; found twice: {', '.join(twice)}.")
 
     def forward(self, pixels: Tensor) -> Tensor:
-        logits = super().forward(pixels)
-        if self.temperature == 1 or isinstance(logits, Heads):
-            return logits
-        return logits / self.temperature
+        """pixels (N, C, H, W) in [0, 1] → logits (N, K), float32, or float64 of such pixels.
+
+        Raises Mistake where the network answers with anything else, see `hubel.logits`.
+        """
+        output: Any = super().forward(pixels)
+
+        def logits(given: Any) -> Tensor:
+            found = checked(given, len(pixels), classes=len(self.classes))
+            return found.to(torch.promote_types(pixels.dtype, torch.float32))
+
+        if isinstance(output, Heads):
+            others = tuple(map(logits, output.auxiliary))
+            return Heads(logits(output.logits), others, output.weight)  # type: ignore[return-value]
+        return logits(output) if self.temperature == 1 else logits(output) / self.temperature
 
     @torch.no_grad()
     def probabilities(self, pixels: Tensor) -> Tensor:
-        """pixels (N, C, H, W) in [0, 1] → probabilities (N, K), in the mode the model is in."""
-        return torch.softmax(self(pixels), dim=1)
+        """pixels (N, C, H, W) in [0, 1] → probabilities (N, K), in the mode the model is in.
+
+        Raises Failure for logits that are not finite.
+        """
+        return torch.softmax(finite(self(pixels)), dim=1)
 
     def facts(self) -> dict[str, Any]:
         facts = super().facts() | {"classes": list(self.classes)}

@@ -179,3 +179,32 @@ class Inspection:
     def as_json(self) -> dict[str, Any]:
         """As `hubel data show --json` prints it: JSON values only."""
         return asdict(self)
+
+
+def merit(figures: Mapping[str, float]) -> float:
+    """By what an epoch is chosen: its validation accuracy, under attack where that was measured.
+
+    Without a validation every epoch is as good as the one before it.
+    """
+    return figures.get("validation_robust", figures.get("validation_accuracy", 0.0))
+
+
+def why_kept(history: Sequence[Mapping[str, float]], epoch: int) -> str:
+    """Why the weights after an epoch (from 1) were kept, in words that go on from its number.
+
+    >>> rows = [{"validation_accuracy": share} for share in (0.8, 0.9, 0.9, 0.7)]
+    >>> why_kept(rows, 3)
+    'the latest of the 2 with the highest validation accuracy'
+    >>> why_kept(rows[:2], 2), why_kept(rows, 4)[:40]
+    ('which has the highest validation accuracy', 'the latest that is, but for chance, as g')
+    """
+    merits = [merit(figures) for figures in history]
+    if not any("validation_accuracy" in figures for figures in history):
+        return "the last, as nothing was measured to choose by"
+    under = " under attack" if any("validation_robust" in figures for figures in history) else ""
+    highest, what = max(merits), f"the highest validation accuracy{under}"
+    if merits[epoch - 1] < highest:
+        first = merits.index(highest) + 1
+        return f"the latest that is, but for chance, as good as epoch {first}, which has {what}"
+    equal = merits.count(highest)
+    return f"which has {what}" if equal == 1 else f"the latest of the {equal} with {what}"

@@ -198,3 +198,28 @@ def test_options_that_do_not_go_together(arguments: list[str], message: str) -> 
     done = CliRunner().invoke(app, ["look", "efficientnet-lite0", *arguments])
     assert isinstance(done.exception, Mistake)
     assert message in str(done.exception)
+
+
+def test_what_does_not_excite_a_unit_is_not_shown_as_if_it_did(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Unit 0 is dead; unit 1 answers to bright pictures, of which there are two."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)
+    )
+    with torch.no_grad():
+        network[0].weight.copy_(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 3, 1, 1))
+        network[0].bias.copy_(torch.tensor([-1.0, -2.9]))
+    for i in range(2):
+        Image.new("RGB", (24, 24), "white").save(folder / "dog" / f"white-{i}.png")
+    for path in folder.rglob("[0-9]*.png"):
+        Image.new("RGB", (24, 24), "grey").save(path)
+    model = Classifier(network, classes=("a", "b"), pixels=PixelSpec((24, 24), 3)).eval()
+    dead, bright = hubel.atlas(model, "1", folder, out=tmp_path / "atlas").units
+    assert (dead.activations, dead.pictures, dead.image) == ([], [], 0.0)
+    assert bright.activations == pytest.approx([0.1, 0.1], abs=1e-4)
+    assert bright.pictures == ["dog/white-0.png", "dog/white-1.png"]
+    page = (tmp_path / "atlas" / "atlas.html").read_text()
+    assert "no patch excites it, no image was found" in page
+    with Image.open(io.BytesIO(dead.sheet)) as sheet:
+        assert np.asarray(sheet).min() > 250  # all of it empty

@@ -15,6 +15,7 @@ from hubel.model import Classifier
 from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
 from hubel.training.initialisation import initialise
+from hubel.verbs import looking
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +121,25 @@ def test_mistakes(classifier: Classifier, picture: np.ndarray, tmp_path: Path) -
     bad = Classifier(broken, classes=("a", "b"), pixels=PixelSpec((24, 24), 3))
     with pytest.raises(Failure, match="not finite"):
         hubel.look(bad, picture, out=tmp_path / "look")
+
+
+def test_units_that_tie_are_told_apart() -> None:
+    maps = torch.zeros(5, 2, 2)
+    maps[1, 0, 0] = maps[2, 0, 0] = maps[4, 1, 1] = 6  # a ceiling
+    maps[2, 1, 1], maps[4, 0], maps[0, 0, 0] = 5, 1, 3
+    order, tied = looking.ranked(maps)
+    assert (order, tied) == ([2, 4, 1, 0, 3], 3)
+    assert looking.ranked(maps[[0, 3]]) == ([0, 1], 1)
+
+
+def test_a_tie_is_said(tmp_path: Path) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 1), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+    )
+    nn.init.constant_(network[0].bias, 9.0)  # all of them at the ceiling
+    nn.init.zeros_(network[0].weight)
+    model = Classifier(network, classes=("a", "b"), pixels=PixelSpec((16, 16), 3)).eval()
+    picture = np.full((16, 16, 3), 128, np.uint8)
+    found = hubel.look(model, picture, layer="1", trust=False, out=tmp_path / "look")
+    [units] = [each for each in found.looks[0].drawings if each.name == "units"]
+    assert "8 of 8 units reach 6, the most that any does: of these" in units.caption

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from hubel import draws
 from hubel.breaking.gradient import attacked, fooled, pgd, pulled
 from hubel.breaking.norms import LINF
+from hubel.logits import answered
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Heads, evaluating
 from hubel.training.loop import Judged, LossFunction, Objective, as_given
@@ -121,7 +122,7 @@ def robust_accuracy(
     wrong = 0
     with evaluating(network) as network:
         for start, x in zip(range(0, len(labels), BATCH), moved, strict=True):
-            wrong += int(fooled(network(x), labels[start : start + BATCH]).sum())
+            wrong += int(fooled(answered(network, x), labels[start : start + BATCH]).sum())
     return 1 - wrong / len(labels)
 
 
@@ -149,7 +150,7 @@ def _furthest(
     noise = torch.randn(pixels.shape, generator=generator).to(pixels)
     step = 2.5 * threat.epsilon / threat.steps
     with evaluating(model) as model:
-        known = model(pixels).softmax(1)
+        known = answered(model, pixels).softmax(1)
         x = (pixels + START * noise).clamp_(0, 1)
         with torch.enable_grad():
             for _ in range(threat.steps):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
-from hubel.mistakes import Failure, Mistake
+from hubel.logits import answered
+from hubel.mistakes import Mistake
 from hubel.model import Classifier, evaluating
 from hubel.transfer.features import head
 from hubel.understanding.probes import differentiate, tapping
@@ -53,10 +54,8 @@ def affine(network: nn.Module, shape: tuple[int, int, int], *, like: Tensor) -> 
     drawn[0], drawn[1] = 0, 1
     x = drawn.to(like)
     with evaluating(network) as network:
-        given, other = network(x).double(), network(x.roll(1, 0)).double()
-        middle = network((x + x.roll(1, 0)) / 2).double()
-    if not bool(given.isfinite().all()):
-        raise Failure("The network's logits are not finite: there are no weights to find.")
+        given, other = answered(network, x).double(), answered(network, x.roll(1, 0)).double()
+        middle = answered(network, (x + x.roll(1, 0)) / 2).double()
     _check(middle, (given + other) / 2, given, CROOKED)
     classes, rows = given.shape[1], []
     for start in range(0, classes, AT_ONCE):

@@ -206,7 +206,7 @@ def answering(classifier: Classifier, classes: Sequence[int]) -> Callable[[Tenso
 
 def _shares(classifier: Classifier, images: Tensor) -> Tensor:
     """Probabilities of all classes, (n, K) on the processor."""
-    shares: Tensor = classifier(images.float().div_(255)).float().softmax(1).cpu()
+    shares: Tensor = classifier.probabilities(images.float().div_(255)).cpu()
     return shares
 
 

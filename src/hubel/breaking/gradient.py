@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from hubel import draws
 from hubel.breaking.norms import LINF, Norm
+from hubel.logits import answered, checked, finite
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import evaluating
 
@@ -182,7 +183,7 @@ def _sizes(epsilon: float, steps: int, *, drop: bool) -> list[float]:
 def pulled(network: nn.Module, x: Tensor, labels: Tensor, pull: Pull) -> tuple[Tensor, Tensor]:
     """Logits of pictures, and the gradient of their losses by the pixels. Gradients must be on."""
     leaf = x.detach().requires_grad_()
-    logits: Tensor = network(leaf)
+    logits = answered(network, leaf)
     check_labels(logits, labels)
     slope: Tensor | None = None
     if logits.requires_grad:  # its parameters may be what asks for a gradient
@@ -191,14 +192,14 @@ def pulled(network: nn.Module, x: Tensor, labels: Tensor, pull: Pull) -> tuple[T
         )
     if slope is None:
         raise Failure(BLIND)
-    if not bool(slope.sum().isfinite()):
-        _not_finite(logits, slope)
+    if not bool(slope.sum().isfinite()) and not bool(slope.isfinite().all()):  # no sum ran over
+        raise Failure("The network's gradient is not finite: there is nothing to follow.")
     return logits.detach(), slope
 
 
 def fooled(logits: Tensor, labels: Tensor, *, targeted: bool = False) -> Tensor:
     """Of each picture whether it is taken for another class, or for its target; bool (N,)."""
-    named = logits.argmax(1) == labels
+    named = finite(checked(logits, len(labels))).argmax(1) == labels
     return named if targeted else ~named
 
 
@@ -250,9 +251,7 @@ def check_pixels(pixels: Tensor, labels: Tensor) -> None:
 
 
 def check_labels(logits: Tensor, labels: Tensor) -> None:
-    """Raises Mistake for what are no logits (N, K), and for a label that is no class of theirs."""
-    if logits.ndim != 2:
-        raise Mistake(f"A classifier gives logits (N, K), not {tuple(logits.shape)}.")
+    """Raises Mistake for a label that is no class of the logits (N, K)."""
     if len(labels) and int(labels.max()) >= logits.shape[1]:
         raise Mistake(f"Labels are 0 to {logits.shape[1] - 1}; found {int(labels.max())}.")
 
@@ -271,15 +270,7 @@ def _merits(network: nn.Module, x: Tensor, labels: Tensor, sign: float) -> tuple
 
     By the margin of the wrong classes over the right one; of targets, of theirs over the others.
     """
-    logits = network(x)
+    logits = answered(network, x)
     own = logits.gather(1, labels[:, None])[:, 0]
     best = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
     return sign * (best - own), fooled(logits, labels, targeted=sign < 0)
-
-
-def _not_finite(logits: Tensor, slope: Tensor) -> None:
-    what = "logits" if not bool(logits.isfinite().all()) else "gradient"
-    values = logits if what == "logits" else slope
-    if bool(values.isfinite().all()):
-        return  # the sum alone ran over
-    raise Failure(f"The network's {what} are not finite: there is nothing to follow.")

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from hubel.breaking.affine import AT_ONCE, Affine, affine, last_layer
 from hubel.breaking.crossing import Bounds, crossings
 from hubel.breaking.gradient import check_labels, check_pixels
+from hubel.logits import answered
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier, evaluating
 
@@ -85,7 +86,7 @@ def fool_linear(
     def answer(images: Tensor) -> Tensor:
         parts = (images[i : i + AT_ONCE] for i in range(0, len(images), AT_ONCE))
         with evaluating(network) as asked:
-            return torch.cat([asked(part).argmax(1) for part in parts])
+            return torch.cat([answered(asked, part).argmax(1) for part in parts])
 
     bounds = (0.0, 1.0) if box else None
     return _fool(model, pixels.detach(), labels, direction, bounds, answer)

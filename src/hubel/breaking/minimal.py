@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hubel.breaking.gradient import BLIND, check_labels, check_pixels
 from hubel.breaking.layout import best_layout, laid_out
+from hubel.logits import answered
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import evaluating
 
@@ -112,11 +113,9 @@ def deepfool(
 def seen(network: nn.Module, x: Tensor, layout: torch.memory_format) -> tuple[Tensor, Tensor]:
     """Pictures as a leaf, and their logits with the graph between. Gradients must be on."""
     leaf = laid_out(x.detach(), layout).requires_grad_()
-    logits: Tensor = network(leaf)
+    logits = answered(network, leaf)
     if not logits.requires_grad:
         raise Failure(BLIND)
-    if not bool(logits.detach().isfinite().all()):
-        raise Failure("The network's logits are not finite: there is nothing to follow.")
     return leaf, logits
 
 

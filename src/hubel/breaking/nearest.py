@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from hubel.breaking.gradient import check_labels, check_pixels
 from hubel.breaking.layout import best_layout, laid_out
 from hubel.breaking.minimal import Minimal, seen, slope_of
+from hubel.logits import answered
 from hubel.mistakes import Mistake
 
 
@@ -30,7 +31,7 @@ class Nearest:
         self.steps = torch.zeros_like(self.leave)
         everyone = torch.arange(len(pixels), device=pixels.device)
         with torch.no_grad():
-            logits = network(laid_out(self.pixels, self.layout))
+            logits = answered(network, laid_out(self.pixels, self.layout))
         check_labels(logits, labels)
         self.rivals = _second(logits, labels) if targets is None else targets.clone()
         check_labels(logits, self.rivals)

@@ -18,6 +18,7 @@ from hubel.breaking.minimal import Minimal, deepfool
 from hubel.breaking.norms import L2, LINF, Norm
 from hubel.breaking.search import search
 from hubel.breaking.szegedy import box_lbfgs
+from hubel.logits import answered
 from hubel.model import evaluating
 
 BATCH = 250  # pictures at a time
@@ -118,7 +119,7 @@ def _smallest(attack: Callable[..., Minimal]) -> Nearest:
         if not targeted:
             return attack(network, pixels, labels).images
         with evaluating(network) as network:
-            named = network(pixels).argmax(1)  # what is to be left
+            named = answered(network, pixels).argmax(1)  # what is to be left
         return attack(network, pixels, named, targets=labels).images
 
     return run
@@ -227,7 +228,7 @@ def taken(
     """Of each picture whether it fools the network; bool (N,)."""
     with evaluating(network) as network:
         parts = [
-            fooled(network(images[part]), labels[part], targeted=targeted)
+            fooled(answered(network, images[part]), labels[part], targeted=targeted)
             for part in _parts(len(images), batch)
         ]
     return torch.cat(parts) if parts else labels.new_zeros(0, dtype=torch.bool)

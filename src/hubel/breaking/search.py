@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hubel import draws
 from hubel.breaking.gradient import check, check_labels
 from hubel.breaking.norms import L2, LINF, Norm
+from hubel.logits import answered
 from hubel.mistakes import Mistake, unknown
 from hubel.model import evaluating
 
@@ -98,7 +99,8 @@ def _search(
 ) -> None:
     """Search for some pictures, in place."""
     pixels = images.clone()
-    margin = _margin(network(pixels.clone()), labels)  # a network may write over what it is given
+    # a network may write over what it is given
+    margin = _margin(answered(network, pixels.clone()), labels)
     for query in range(1, queries):
         left = (~(margin < 0)).nonzero()[:, 0]
         if not len(left):
@@ -111,7 +113,7 @@ def _search(
             inside, signs = _squares(change, query / queries, seed, query, here)
             change = PROPOSALS[norm.name](change, inside, signs, epsilon)
         tried = (origin + change).clamp_(0, 1)
-        found = _margin(network(tried.clone()), labels[left])
+        found = _margin(answered(network, tried.clone()), labels[left])
         # with the stripes it begins, for better or worse
         better = (found < margin[left]) | (query == 1)
         images[left[better]], margin[left[better]] = tried[better], found[better]

@@ -4,8 +4,9 @@ Geirhos et al. 2018 ("Generalisation in humans and deep neural networks", 16-cla
 2019: a category's probability is the mean of those of the ImageNet classes that belong to it, by
 the WordNet hierarchy, and the decision is the category with the highest. The indices are those of
 github.com/rgeirhos/texture-vs-shape, code/helper/human_categories.py; the mean is what its README
-recommends (and the appendix of the 2018 paper derives). The 2019 paper itself aggregated slightly
-otherwise: of ResNet-50 it reports a shape bias of 22.1 %, by the mean it is 21.4 %.
+recommends (and the appendix of the 2018 paper derives). The 2019 paper itself aggregated
+otherwise and averaged over categories: of ResNet-50 it reports a shape bias of 22.1 %, by the mean
+and over all images it is 21.4 %.
 """
 
 from collections.abc import Mapping, Sequence

@@ -21,6 +21,7 @@ Examples:
   hubel break runs/cats --attack pgd --epsilon 8/255 --save --out hard
   hubel break runs/cats --by corruptions --corruption fog --corruption jpeg
   hubel break runs/cats --by shape --referee runs/cats-2
+  hubel break efficientnet-lite0 stimuli --by shape      # airplane1-bicycle2.png, …
   hubel break runs/cats --by fooling --encoding cppn
 """
 # What each way of breaking takes beside MODEL, --out, --seed, --device, --threads and --json.
@@ -52,7 +53,7 @@ def break_(
         typer.Option(
             min=1,
             help="At most so many pictures, drawn by --seed",
-            show_default="200; corruptions 1000; shape 500",
+            show_default="200; corruptions 1000; shape 500, of ready-made images all",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,

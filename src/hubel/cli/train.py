@@ -92,6 +92,7 @@ def train(
 ) -> None:
     """Train a network on a data set or on a folder of your pictures."""
     from hubel.cli.progress import watching
+    from hubel.results import why_kept
     from hubel.training.recipe import parse_setting
     from hubel.verbs.restarts import Restarted, is_unfinished, restart
     from hubel.verbs.train import train as verb
@@ -148,7 +149,8 @@ def train(
     else:
         low, high = found.interval
         weights = (
-            f"weights of epoch {trained.best_epoch}"
+            f"kept are the weights of epoch {trained.best_epoch}, "
+            f"{why_kept(trained.history, trained.best_epoch)}"
             if trained.best_epoch
             else "weights of the unfinished first epoch"
         )

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,10 +14,12 @@ from hubel.inference import batch_size as sizes
 from hubel.inference.batch_size import BatchSize
 from hubel.inference.folding import folded
 from hubel.inference.layout import USUAL, lay_out
+from hubel.logits import finite
 from hubel.mistakes import Mistake
-from hubel.model import Classifier
+from hubel.model import Classifier, Model
 from hubel.twins import evaluated
 
+Network = TypeVar("Network", bound=Model)
 # Folding and a new layout take half a second; that many pictures must be expected to be worth it
 # (EfficientNet-Lite0 at 224 gains 3 to 6 ms a picture by them, under the same allocator).
 WORTH_PREPARING = 128
@@ -37,7 +40,7 @@ class Answers:
 
     def __init__(
         self,
-        classifier: Classifier,
+        classifier: Model,
         *,
         expected: int,
         batch_size: int | None = None,
@@ -91,7 +94,9 @@ class Answers:
     def logits(self) -> Tensor:
         """float32 (N, K) on the CPU, for all pictures added so far, in their order."""
         found = self.outputs()
-        return found if len(found) else torch.empty(0, len(self._classifier.classes))
+        if len(found) or not isinstance(self._classifier, Classifier):
+            return found
+        return torch.empty(0, len(self._classifier.classes))
 
     def outputs(self) -> Tensor:
         """The same where the network answers with other things than logits; (0,) of no pictures."""
@@ -117,7 +122,7 @@ class Answers:
         began = time.perf_counter()
         with torch.inference_mode():
             pixels = torch.from_numpy(images).to(self._device, memory_format=self._layout)
-            logits = self._classifier(pixels.float().div_(255)).float().cpu()
+            logits = finite(self._classifier(pixels.float().div_(255)).float().cpu())
         self._parts.append(logits)
         if self._size.took(len(images), time.perf_counter() - began) and self._kind:
             sizes.remember(self._kind, self._size.next)
@@ -126,7 +131,7 @@ class Answers:
             self._progress(self._answered, self._expected)
 
 
-def prepared(classifier: Classifier) -> tuple[Classifier, torch.memory_format]:
+def prepared(classifier: Network) -> tuple[Network, torch.memory_format]:
     """A copy that answers faster, and the layout that its pixels are to have.
 
     Batch norms are folded, and kernels have their channels last where the network takes them so.

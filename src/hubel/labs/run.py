@@ -20,6 +20,7 @@ from hubel.labs import catalogue
 from hubel.labs.lab import Lab, Setting, Size
 from hubel.labs.lecture import BEYOND, CLAIMS, labs
 from hubel.mistakes import Failure, Mistake, unknown
+from hubel.verbs import machine
 from hubel.verbs.watch import Watch
 
 FACTS = "numbers.json"
@@ -52,6 +53,7 @@ class Ran:
     folder: Path
 
 
+@machine.undisturbed
 def run_lab(
     name: str,
     *,
@@ -75,6 +77,7 @@ def run_lab(
     >>> [finding.id for finding in ran.shown.findings]
     ['L7']
     """
+    machine.demand_float32()
     lab = catalogue.find(name)
     if size not in get_args(Size):
         raise unknown("size of a lab", size, get_args(Size))

@@ -25,7 +25,8 @@ class Unit:
 
     sheet: its drawing, JPEG. activations: of its patches, the strongest first; pictures: their
     names; classes: of those, where the pictures have some. image: the activation of the image that
-    was made for it. shown: height and width of what is shown of its patches, in pixels.
+    was made for it; 0 or less where that failed, and none is shown. shown: height and width of what
+    is shown of its patches, in pixels.
     """
 
     number: int
@@ -67,17 +68,20 @@ def atlas_page(units: Sequence[Unit], facts: Mapping[str, Any]) -> str:
     return render("atlas.html", units=units, facts=facts)
 
 
-def unit_sheet(patches: Sequence[Pixels], projections: Sequence[Pixels], image: Pixels) -> bytes:
+def unit_sheet(
+    patches: Sequence[Pixels], projections: Sequence[Pixels], image: Pixels | None
+) -> bytes:
     """Nine patches, nine projections (signed, about mid-grey), and the unit's image, as JPEG.
 
-    Each projection is on its own scale. Fewer than nine leave places empty.
+    Each projection is on its own scale. Fewer than nine leave places empty, and so does no image.
     """
     square = ACROSS * SIDE + (ACROSS - 1) * GAP
     sheet = np.full((square, 3 * square + 2 * BETWEEN, 3), BACKGROUND, np.uint8)
     _put_all(sheet[:, :square], patches)
     middle = square + BETWEEN
     _put_all(sheet[:, middle : middle + square], [around_grey(each) for each in projections])
-    _put(sheet[:, -square:], image)
+    if image is not None:
+        _put(sheet[:, -square:], image)
     file = io.BytesIO()
     Image.fromarray(sheet).save(file, "jpeg", quality=QUALITY)
     return file.getvalue()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from hubel.report.results import TrainingReport, TrialFigures
-from hubel.results import Beside, Calibration, Evaluation, Group, Inspection
+from hubel.results import Beside, Calibration, Evaluation, Group, Inspection, why_kept
 
 
 def percent(share: float) -> str:
@@ -126,11 +126,9 @@ def ended(results: TrainingReport) -> str:
         return f"{end}, and no epoch's weights were chosen."
     if results.validation is None:
         return f"{end}; the weights after epoch {results.best_epoch} were kept."
-    nearly = "the last that is, but for chance, as good as the best"
-    chosen = nearly if results.start else "the best"
     return (
         f"{end}; the weights after epoch {results.best_epoch} were kept, "
-        f"{chosen} on the validation pictures ({percent(results.validation.accuracy)})."
+        f"{why_kept(results.history, results.best_epoch)} ({percent(results.validation.accuracy)})."
     )
 
 

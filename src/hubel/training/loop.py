@@ -17,7 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.logits import checked
 from hubel.model import Heads
+from hubel.results import merit
 from hubel.training.optimisers import Optimiser
 from hubel.training.schedule import Progress
 
@@ -93,6 +95,7 @@ def as_given(
     """The usual `Objective`: the loss of the pictures as they are, with that of auxiliary heads."""
     output = model(pixels)
     if not isinstance(output, Heads):
+        output = checked(output, len(pixels))
         value = _exact(loss, output, labels)
         return Judged(output, value, value)
     value = _exact(loss, output.logits, labels)
@@ -181,7 +184,7 @@ def out_of_patience(state: TrainingState, patience: int | None) -> bool:
     """Whether `patience` epochs have passed since validation accuracy last rose."""
     if patience is None or not state.history:
         return False
-    merits = [_merit(figures) for figures in state.history]
+    merits = [merit(figures) for figures in state.history]
     return len(merits) - 1 - merits.index(max(merits)) >= patience
 
 
@@ -205,27 +208,22 @@ def _finish_epoch(
 def finished(
     state: TrainingState, model: nn.Module, figures: dict[str, float], *, slack: float = 0.0
 ) -> Epoch:
-    """Close an epoch in the state with its figures; the best weights so far are copied."""
+    """Close an epoch in the state with its figures; the best weights so far are copied.
+
+    Among equals the later epoch is kept: where a small validation split is answered without a
+    mistake, more of the schedule has still been worth having. The validation loss would not tell:
+    under label smoothing it rises while the network gets better. Accuracy under attack comes before
+    the plain one: an adversarial training may lose all of its robustness within an epoch, and
+    answers the pictures as they are all the better for it.
+    """
     figures["seconds"] = state.seconds
     state.history.append(figures)
     state.epoch, state.step = state.epoch + 1, 0
     state.sums.zero_()
-    if state.best_epoch == 0 or _merit(figures) >= max(map(_merit, state.history)) - slack:
+    if state.best_epoch == 0 or merit(figures) >= max(map(merit, state.history)) - slack:
         state.best_epoch = state.epoch
         state.best = {name: value.clone() for name, value in model.state_dict().items()}
     return Epoch(state.epoch, figures, state.best_epoch == state.epoch)
-
-
-def _merit(figures: Mapping[str, float]) -> float:
-    """Validation accuracy; without one, every epoch is as good as the one before it.
-
-    Where it was measured under attack, that accuracy: an adversarial training may lose all of its
-    robustness within an epoch, and answers the pictures as they are all the better for it.
-    Among equals the later epoch is kept: where a small validation split is answered without a
-    mistake, more of the schedule has still been worth having. The validation loss would not tell:
-    under label smoothing it rises while the network gets better.
-    """
-    return figures.get("validation_robust", figures.get("validation_accuracy", 0.0))
 
 
 def _tally(value: Tensor, logits: Tensor, labels: Tensor) -> Tensor:

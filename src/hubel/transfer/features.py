@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hubel.inference.answers import Answers
 from hubel.mistakes import Mistake
-from hubel.model import Classifier
+from hubel.model import Classifier, Model
 
 BATCH = 16  # pictures answered at once, which is near the fastest on every machine measured
 
@@ -30,11 +30,11 @@ def head(network: nn.Module, classes: int) -> str:
     return str(linear[-1][0])
 
 
-def headless(classifier: Classifier) -> Classifier:
-    """A copy that answers with its features (N, D) in place of logits."""
+def headless(classifier: Classifier) -> Model:
+    """A copy of the network that answers with its features (N, D) in place of logits."""
     network = copy.deepcopy(classifier.network).eval()
     network.set_submodule(head(network, len(classifier.classes)), nn.Identity())
-    return Classifier(network, classes=classifier.classes, pixels=classifier.pixels)
+    return Model(network, pixels=classifier.pixels)
 
 
 def pooled(

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from hubel.inference.folding import folded
 from hubel.inference.layout import lay_out
-from hubel.mistakes import Failure, Mistake
+from hubel.logits import checked, finite
+from hubel.mistakes import Mistake
 from hubel.model import evaluating
 from hubel.understanding.arrangement import demand_maps_first
 from hubel.understanding.fills import filled
@@ -146,11 +147,11 @@ def _ready(network: nn.Module, pixels: Tensor, layer: str) -> nn.Module:
 def _activity(network: nn.Module, layer: str, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (N, classes), and each feature map's sum, (N, units); without a layer (N, 0)."""
     if not layer:
-        logits = network(pixels)
+        logits = checked(network(pixels), len(pixels)).float()
         return logits, logits[:, :0]
     with recording(network, [layer]) as found:
-        logits = network(pixels)
-    maps = found[layer]
+        logits = checked(network(pixels), len(pixels)).float()
+    maps = found[layer].float()
     if maps.ndim not in (2, 4):
         raise Mistake(f"{layer} hands on {tuple(maps.shape[1:])}, which are no feature maps.")
     # a mean, of which a box changes a part, times the number of places
@@ -158,11 +159,9 @@ def _activity(network: nn.Module, layer: str, pixels: Tensor) -> tuple[Tensor, T
 
 
 def _check_output(network: nn.Module, pixels: Tensor, logits: Tensor) -> None:
-    if logits.ndim != 1:
-        raise Mistake(f"A classifier gives logits (N, classes), not (N, {logits.shape}).")
     if not logits.isfinite().all():
         demand_finite(network, pixels[None])
-        raise Failure("The network's logits for this picture are not finite.")
+    finite(logits)
 
 
 def _class(target: int | None, logits: Tensor) -> int:

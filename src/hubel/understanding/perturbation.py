@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.logits import answered
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import evaluating
 from hubel.understanding.fills import filled
@@ -84,7 +85,7 @@ def perturbation(
     begin, end = (hidden, pixels) if kind == "insertion" else (pixels, hidden)
     if score is None:
         with evaluating(network) as network:
-            whole = torch.cat([network(part) for part in torch.split(pixels, chunk)])
+            whole = torch.cat([answered(network, part) for part in torch.split(pixels, chunk)])
         score = of_class(whole.argmax(1), probability=True)
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device=pixels.device)
 

@@ -78,7 +78,7 @@ def by_position(
     if fast is False:
         return _in_full(function, pixels, hidden, squares, told), Method(False, "as asked for")
     try:
-        network = traced(function, pixels.shape, device=pixels.device)
+        network = traced(function, pixels.shape, device=pixels.device, dtype=pixels.dtype)
         _demand_alike(network, function, pixels[None])
         results, work = _by_boxes(network, pixels, hidden, squares, reach, told)
     except Untraceable as wrong:

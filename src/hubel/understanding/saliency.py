@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hubel import draws
+from hubel.logits import checked
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.understanding.arrangement import MAPS_FIRST, arranged, order
 from hubel.understanding.outputs import handed_on
@@ -68,9 +69,7 @@ def of_class(labels: int | Sequence[int] | Tensor, *, probability: bool = False)
         raise Mistake(f"A class is given by its number, not by {labels!r}.") from None
 
     def score(output: Tensor) -> Tensor:
-        if output.ndim != 2:
-            raise Mistake(f"Classes have logits (N, K); this network gives {tuple(output.shape)}.")
-        n, classes = output.shape
+        n, classes = checked(output, len(output)).shape
         if outside := [k for k in wanted if not 0 <= k < classes]:
             raise Mistake(f"There are the classes 0 to {classes - 1}, and no class {outside[0]}.")
         if not alone and len(wanted) != n:
@@ -229,7 +228,8 @@ def _slopes(
 ) -> Slopes:
     """Differentiate, and insist that all is finite. Of n pictures these are, going round, those
     from number `start` on; the score is given all n at once."""
-    slopes = differentiate(network, pixels, _of_rows(score, start % n, n) if n else score, at=at)
+    every = _of_rows(score, start % n, n, len(pixels)) if n else score
+    slopes = differentiate(network, pixels, every, at=at)
     found = {"output": slopes.output, "score": slopes.score, "gradient by pixels": slopes.pixels}
     found |= {f"activation of {name}": value for name, value in slopes.values.items()}
     found |= {f"gradient by {name}": value for name, value in slopes.gradients.items()}
@@ -241,10 +241,12 @@ def _slopes(
     return slopes
 
 
-def _of_rows(score: Score, before: int, n: int) -> Score:
-    """A score of n pictures at once, of rows that begin at picture `before` and go round."""
+def _of_rows(score: Score, before: int, n: int, here: int) -> Score:
+    """A score of n pictures at once, of `here` rows that begin at picture `before` and go round."""
 
     def of(output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor) or len(output) != here:
+            checked(output, here)
         after = -(before + len(output)) % n
         # others stand in for the pictures that are not here, and their scores are dropped
         rows = torch.cat((output[:1].expand(before, *output.shape[1:]), output,

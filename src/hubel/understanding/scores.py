@@ -49,4 +49,4 @@ def looked(
     if not bool(scores.isfinite().all()):
         wrong = next(o for o, s in zip(objectives, scores.tolist(), strict=True) if s - s != 0)
         raise Failure(f"The score of {wrong} is not finite: the network cannot be climbed there.")
-    return scores, goals
+    return scores.to(images.dtype), goals.to(images.dtype)

@@ -52,6 +52,7 @@ class Atlas:
     stopped: bool = False
 
 
+@machine.undisturbed
 def atlas(
     model: str | os.PathLike[str] | Classifier,
     layer: str,
@@ -79,6 +80,7 @@ def atlas(
     layer or unit that is not there, no pictures, or a folder that holds something else.
     """
     watch = watch or Watch()
+    machine.demand_float32()
     if rule not in RULES:
         raise unknown("rule for ReLUs", rule, RULES)
     folder = place(Path(out), FACTS, "atlas")

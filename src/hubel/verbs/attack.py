@@ -71,7 +71,7 @@ class Attacked:
         }
 
 
-@torch.inference_mode(False)  # what is loaded and read is to be differentiated
+@machine.undisturbed
 def attack(
     model: str | os.PathLike[str] | Classifier,
     data: str | os.PathLike[str] | None = None,

@@ -10,7 +10,7 @@ from hubel.breaking.ready import ready
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
 from hubel.model import Classifier
-from hubel.verbs.labelled import Split, finite, labelled
+from hubel.verbs.labelled import Split, labelled
 from hubel.verbs.look import label_of
 from hubel.verbs.watch import Watch
 
@@ -66,7 +66,7 @@ def subject(
     )
     answers = Answers(classifier, expected=len(found.labels), device=device)
     answers.add(found.loaded.images)
-    named = finite(answers.logits()).argmax(1)
+    named = answers.logits().argmax(1)
     right = named == found.labels
     if not bool(right.any()):
         raise Failure(

@@ -18,6 +18,7 @@ from hubel.verbs.resume import check_data
 from hubel.verbs.watch import Watch
 
 
+@machine.undisturbed
 def calibrate(
     run: str | os.PathLike[str],
     *,

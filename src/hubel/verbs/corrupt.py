@@ -56,6 +56,7 @@ class Corrupted:
         }
 
 
+@machine.undisturbed
 def corrupt(
     model: str | os.PathLike[str] | Classifier,
     data: str | os.PathLike[str] | None = None,

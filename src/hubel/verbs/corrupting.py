@@ -21,7 +21,7 @@ from hubel.report.corruptions import Corruptions, Figure, Row, by_corruption, by
 from hubel.report.rows import Tile, picture_rows
 from hubel.training.evaluate import wilson
 from hubel.verbs.interrupt import Request
-from hubel.verbs.labelled import Split, class_folder, finite, labelled
+from hubel.verbs.labelled import Split, class_folder, labelled
 from hubel.verbs.watch import Watch
 
 AT_ONCE = 2**22  # values in a batch that is corrupted
@@ -229,7 +229,7 @@ def _wrong(classifier: Classifier, parts: Iterable[Tensor], labels: Tensor) -> N
     answers = Answers(classifier, expected=len(labels), device=classifier.mean.device)
     for part in parts:
         answers.add(part.numpy())
-    wrong: NDArray[np.bool_] = (finite(answers.logits()).argmax(1) != labels).numpy()
+    wrong: NDArray[np.bool_] = (answers.logits().argmax(1) != labels).numpy()
     return wrong
 
 

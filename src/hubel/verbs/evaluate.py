@@ -31,6 +31,7 @@ from hubel.verbs.watch import Watch
 CHUNK = 1024  # pictures worked on at a time
 
 
+@machine.undisturbed
 def evaluate(
     model: str | os.PathLike[str] | Classifier,
     data: str | os.PathLike[str] | None = None,

@@ -58,6 +58,7 @@ class Fooled:
         }
 
 
+@machine.undisturbed
 def fool(
     model: str | os.PathLike[str] | Classifier,
     *,
@@ -89,6 +90,7 @@ def fool(
     on with, a folder that holds something else; Failure for a network whose answers are no numbers.
     """
     watch = watch or Watch()
+    machine.demand_float32()
     _check(encodings, evaluations, offspring)
     folder = place(Path(out), FACTS, "search for fooling images")
     where = machine.device(device)

@@ -23,6 +23,7 @@ from hubel.report.inspection import inspection_page
 from hubel.report.sheet import contact_sheet
 from hubel.results import Alike, Copies, Inspection
 from hubel.transfer.features import pooled
+from hubel.verbs import machine
 from hubel.verbs.duplicates import MOST, at_odds, joined, leaks_among
 from hubel.verbs.load import load as load_model
 from hubel.verbs.watch import Watch
@@ -40,6 +41,7 @@ class Shown(NamedTuple):
     sheet: Path
 
 
+@machine.undisturbed
 def inspect(
     data: str | os.PathLike[str],
     *,
@@ -54,6 +56,7 @@ def inspect(
     for in pictures that lie in files. Raises Mistake and Failure as `hubel.train` does.
     """
     watch = watch or Watch()
+    machine.demand_float32()
     parts, told = open_undivided(os.fspath(data))
     whole, split = joined(parts)
     counts = _counts(whole, split)

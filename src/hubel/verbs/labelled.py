@@ -122,13 +122,6 @@ def numbered(theirs: tuple[str, ...], ours: tuple[str, ...]) -> torch.Tensor:
     return torch.tensor([known[name] for name in theirs])
 
 
-def finite(logits: Tensor) -> Tensor:
-    """The logits. Raises Failure where they are not finite: they would name the first class."""
-    if not bool(logits.isfinite().all()):
-        raise Failure("The network's logits are not finite: its weights are damaged.")
-    return logits
-
-
 def class_folder(name: str) -> str:
     """What a class's folder is called: its name, but for what no folder's can hold.
 

@@ -1,5 +1,6 @@
 """MODEL, wherever a user names one: a run folder, a model folder, or a catalogue name."""
 
+import copy
 import os
 from pathlib import Path
 
@@ -8,9 +9,11 @@ from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import FACTS, Classifier
 from hubel.networks import catalogue, weights
 from hubel.run import Run
+from hubel.verbs import machine
 from hubel.verbs.watch import Watch
 
 
+@machine.undisturbed
 def load(
     model: str | os.PathLike[str], *, download: bool = False, progress: Progress | None = None
 ) -> Classifier:
@@ -54,9 +57,14 @@ def load(
 def loaded(
     model: str | os.PathLike[str] | Classifier, *, download: bool, watch: Watch
 ) -> Classifier:
-    """A classifier as it is, or that of a name or folder; what is fetched is told to the watch."""
+    """A classifier as it is, or that of a name or folder; what is fetched is told to the watch.
+
+    Of one that was made in inference mode, a copy: nothing can be differentiated through its own
+    weights, which torch marks for ever.
+    """
     if isinstance(model, Classifier):
-        return model
+        marked = any(each.is_inference() for each in model.state_dict().values())
+        return copy.deepcopy(model) if marked else model
     name = os.fspath(model)
     return load(
         name,

@@ -42,6 +42,7 @@ class Looked:
     unreadable: tuple[tuple[str, str], ...] = ()
 
 
+@machine.undisturbed
 def look(
     model: str | os.PathLike[str] | Classifier,
     images: Picture | Sequence[Picture],

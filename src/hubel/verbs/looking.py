@@ -59,7 +59,7 @@ class Choice:
 def looked(classifier: Classifier, name: str, pixels: Tensor, choice: Choice, watch: Watch) -> Look:
     """pixels (C, H, W) in [0, 1] → all that the page says of this picture."""
     with evaluating(classifier) as classifier:
-        probabilities = classifier(pixels[None]).softmax(1)[0]
+        probabilities = classifier.probabilities(pixels[None])[0]
     values, labels = probabilities.topk(min(TOP, len(probabilities)))
     target = int(labels[0]) if choice.target is None else choice.target
     maps, lines = _maps(classifier, pixels, target, choice.layer)
@@ -149,8 +149,8 @@ def _units(
     maps = found[choice.layer][0]
     if maps.ndim != 3:
         return []
-    order = maps.amax((1, 2)).argsort(descending=True, stable=True)
-    units = [choice.unit] if choice.unit is not None else order[:UNITS].tolist()
+    order, tied = ranked(maps)
+    units = [choice.unit] if choice.unit is not None else order[:UNITS]
     many = pixels.expand(len(units), *pixels.shape)
     found_by = {
         rule: project(classifier, many, choice.layer, units, rule=rule)
@@ -171,7 +171,23 @@ def _units(
     )
     if told:
         caption += f" What may be a ReLU keeps its own gradient here: {', '.join(told)}."
+    if choice.unit is None and tied > 1:
+        caption += (
+            f" {tied} of {len(maps)} units reach {float(maps.amax()):.3g}, the most that any does: "
+            "of these, those of the highest mean over their map come first."
+        )
     return [Drawing("units", drawn, caption)]
+
+
+def ranked(maps: Tensor) -> tuple[list[int], int]:
+    """Maps (K, h, w) → the units from the strongest on, and how many share the first place.
+
+    By the strongest place of each; where several stand at the same, as at the ceiling of a ReLU6
+    half a layer may, by the mean over the map.
+    """
+    peaks, order = maps.amax((1, 2)), maps.mean((1, 2)).argsort(descending=True, stable=True)
+    order = order[peaks[order].argsort(descending=True, stable=True)]
+    return order.tolist(), int((peaks == peaks.amax()).sum())
 
 
 def _box(signed: NDArray[np.float32]) -> tuple[int, int, int, int]:

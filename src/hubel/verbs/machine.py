@@ -3,10 +3,11 @@
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from hubel.training.precision import multiplies_bfloat16
 
 MOST_THREADS = 1024
 Environment = dict[str, str | int | bool | None]
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
 # What must be as it was for a resumed run to be bit-equal.
 DECISIVE = ("hubel", "torch", "numpy", "device", "threads", "processor", "bfloat16")
 
@@ -77,6 +81,37 @@ def deterministic(wanted: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before)
         torch.backends.cudnn.benchmark = benchmark
+
+
+def undisturbed(verb: Callable[Given, Found]) -> Callable[Given, Found]:
+    """The verb, as if nothing were switched on around the call of it: inference mode, `no_grad` and
+    autocast are the caller's affair, and would change what is measured or keep it from learning.
+
+    They are the thread's own; what is the process's, torch's default dtype, is left alone.
+    """
+
+    @wraps(verb)
+    def run(*given: Given.args, **named: Given.kwargs) -> Found:
+        with ExitStack() as inside:
+            inside.enter_context(torch.inference_mode(False))
+            inside.enter_context(torch.enable_grad())
+            for kind in ("cpu", "cuda", "mps"):
+                if torch.is_autocast_enabled(kind):
+                    inside.enter_context(torch.autocast(kind, enabled=False))
+            return verb(*given, **named)
+
+    return run
+
+
+def demand_float32() -> None:
+    """Raises Mistake where new tensors would be of another precision: what is drawn and trained by
+    the same seed would be something else, and could not be gone on with.
+    """
+    if torch.get_default_dtype() != torch.float32:
+        raise Mistake(
+            f"This works in float32, and torch's default is {torch.get_default_dtype()} here: "
+            "torch.set_default_dtype(torch.float32) first."
+        )
 
 
 def autocast(precision: str, where: torch.device) -> torch.dtype | None:

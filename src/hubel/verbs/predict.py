@@ -39,6 +39,7 @@ class Prediction:
         )
 
 
+@machine.undisturbed
 def predict(
     model: str | os.PathLike[str] | Classifier,
     images: Picture | Sequence[Picture],

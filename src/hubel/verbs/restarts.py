@@ -12,7 +12,7 @@ from typing import Any, Literal
 from hubel import reading
 from hubel.mistakes import Failure, Mistake
 from hubel.run import Run
-from hubel.verbs import rate
+from hubel.verbs import machine, rate
 from hubel.verbs.report import report_again
 from hubel.verbs.start import begin_with
 from hubel.verbs.train import Stopped, Trained, asked, check_minutes, named, train
@@ -88,6 +88,7 @@ class _Plan:
     how: dict[str, Any]
 
 
+@machine.undisturbed
 def restart(
     data: str | os.PathLike[str] | None = None,
     *,

@@ -250,8 +250,11 @@ def answers(session: Session) -> Tensor:
     answering = Answers(
         session.classifier, expected=0, batch_size=VALIDATION_BATCH, device=session.device
     )
-    answering.add(images)
-    return answering.logits()
+    try:
+        answering.add(images)
+        return answering.logits()
+    except Failure as wrong:
+        raise FloatingPointError(f"{wrong} Try a lower learning rate.") from None
 
 
 def measured(session: Session, logits: Tensor) -> Evaluation:

@@ -17,13 +17,12 @@ import hubel
 from hubel import atomic
 from hubel.breaking import shape_bias as figures
 from hubel.breaking.cue_conflict import METHODS, Painting
-from hubel.breaking.shape_bias import PUBLISHED, RESAMPLES, SHAPE, TEXTURE, Trial
+from hubel.breaking.shape_bias import PUBLISHED, RESAMPLES
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier
 from hubel.report.shape import BiasRow, Shape, TrialRow, shape_page
 from hubel.report.wording import percent
-from hubel.training.evaluate import wilson
-from hubel.verbs import machine
+from hubel.verbs import machine, shape_ready
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
@@ -31,11 +30,13 @@ from hubel.verbs.place import place
 from hubel.verbs.shape_plan import Plan, Said, conflicts_of, plan_of, said_of
 from hubel.verbs.shape_report import Conflicts, bias_row, drawings, measured, stimulus_rows
 from hubel.verbs.shape_sources import Namer, Sources, namer, samples_for, sources
+from hubel.verbs.shape_words import counted, lead, why_none
 from hubel.verbs.shape_work import Work, clear, digest
 from hubel.verbs.watch import Watch
 
 PAGE, FACTS = "shape.html", "shape.json"
 PAIRS = 40  # images
+PICTURES = 500  # at most about so many, where none are named
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Shaped:
         return self.found.as_json() | {"page": str(self.page), "stopped": self.stopped}
 
 
+@machine.undisturbed
 def shape_bias(
     model: str | os.PathLike[str] | Classifier,
     data: str | os.PathLike[str] | None = None,
@@ -71,7 +73,7 @@ def shape_bias(
     painter: str | os.PathLike[str] | Classifier = "efficientnet-lite0",
     style_weight: float | None = None,
     steps: int | None = None,
-    images: int = 500,
+    images: int | None = None,
     split: Split | None = None,
     seed: int = 0,
     out: str | os.PathLike[str] = "break-shape",
@@ -83,16 +85,17 @@ def shape_bias(
 ) -> Shaped:
     """Does the network go by the shape of things, or by what their surface is like?
 
-    model, data, split: as `hubel.evaluate` takes them. images: at most about so many pictures, of
-    all classes alike. A model with ImageNet's 1,000 classes, on data whose classes are some of the
-    16 categories of `breaking.sixteen`, is tested by the published protocol. referee: another
-    network that knows the classes: an image counts only if it, too, names both of the image's
-    pictures rightly, as the paper's four networks did; without one there is no shape bias, and
-    that is said. pairs: how many cue-conflict images; rounded down to what makes the design
-    balanced (`breaking.cue_conflict.design`). method: a row of METHODS there. painter,
-    style_weight, steps: of style transfer; None: what `Painting` has. out: the folder for
-    shape.html, shape.json, the drawings and conflicts/ with all images; an earlier result there is
-    replaced, but for images that are asked for again.
+    model, data, split: as `hubel.evaluate` takes them; or data is a folder of ready-made images,
+    called as airplane1-bicycle2.png (`verbs.shape_ready`), of which all count and none is made.
+    images: at most about so many pictures (500), of all classes alike; of ready-made ones None is
+    all. A model with ImageNet's 1,000 classes, on data of the 16 categories of `breaking.sixteen`,
+    is tested by the published protocol. referee: another network that knows the classes: an image
+    counts only if it, too, names both of the image's pictures rightly, as the paper's four networks
+    did; without one there is no shape bias, and that is said. pairs: how many cue-conflict images,
+    rounded down to what balances the design (`breaking.cue_conflict.design`). method: a row of
+    METHODS there. painter, style_weight, steps: of style transfer; None: what `Painting` has. out:
+    the folder for shape.html, shape.json, the drawings and conflicts/ with all images; an earlier
+    result there is replaced, but for images that are asked for again.
 
     The first Ctrl-C ends it after the image at work, and what there is is written; asked again, it
     goes on with what is missing.
@@ -100,44 +103,46 @@ def shape_bias(
     itself; Failure where no picture is named rightly.
     """
     watch = watch or Watch()
+    machine.demand_float32()
     _check(method, pairs, steps)
     folder = place(Path(out), FACTS, "test of shape against texture", data=data)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
-    judge = None if referee is None else loaded(referee, download=download, watch=watch).to(where)
-    if judge is not None and (judge is classifier or digest(judge) == digest(classifier)):
-        raise Mistake("The referee is the model itself: name another network, or none.")
+    ready = shape_ready.stimuli(data)
+    if (names := shape_ready.known(ready, classifier, where)) and ready:
+        _check_ready(referee, split)
+        with machine.threads(threads):
+            told, about = shape_ready.measured(
+                ready, names, most=images, seed=seed, workers=workers, watch=watch
+            )
+        return _shown(folder, told, called(model), about)
+    judge = _judge(referee, classifier, download, watch)
     with machine.threads(threads):
-        samples, what, of = samples_for(model, data, split=split, most=images, seed=seed,
-                                        watch=watch)  # fmt: skip
+        most = PICTURES if images is None else images
+        samples, what, of = samples_for(model, data, split=split, most=most, seed=seed, watch=watch)
         ours = namer(classifier, samples.classes, where)
         found = sources(samples, what, of, ours, workers=workers, watch=watch)
         shown, answers = measured(found, ours, watch)
         said = said_of(found, ours, answers["original"], judge, workers=workers, watch=watch)
-        judged = judge is not None
-        plan = plan_of(found, ours, said, pairs=pairs, seed=seed, judged=judged)
+        plan = plan_of(found, ours, said, pairs=pairs, seed=seed, judged=judge is not None)
         for note in plan.notes:
             watch.notice(note)
-        made: Conflicts | None = None
-        files, stopped = list[str](), False
+        work: Work | None = None
         if plan.pairs:
             painting = _painting(method, painter, style_weight, steps, where, download, watch)
             work = Work(
                 folder, found.images, found.textures, plan.pairs, ours.classes,
                 method=method, painting=painting, seed=seed,
             )  # fmt: skip
-            painted = _painted(work, folder, watch)
-            files, stopped = [file.name for file in work.files], len(painted) < len(plan.pairs)
-            if stopped:
-                plan = plan.cut(len(painted))
-            made = conflicts_of(found, ours, painted, plan, said, judged=judged)
-        else:
-            clear(folder)
+        painted = _painted(work, folder, watch, like=found.images)
+        if stopped := len(painted) < len(plan.pairs):
+            plan = plan.cut(len(painted))
+        made = conflicts_of(found, ours, painted, plan, said, judged=judge is not None)
+        files = [file.name for file in work.files] if work else []
         told = _told(found, ours, shown, answers, made, files, plan, said, seed)
     judged_by = None if referee is None else called(referee, "the referee")
-    facts = _facts(found, ours, called(model), judged_by, method, seed, plan)
-    _write(folder, told, facts, finished=not stopped)
-    return Shaped(folder / PAGE, told, _lead(told, facts["chance"]), stopped)
+    facts = _facts(found, ours, judged_by, method, seed, plan)
+    return _shown(folder, told, called(model), facts, stopped=stopped)
 
 
 def _check(method: str, pairs: int, steps: int | None) -> None:
@@ -149,8 +154,36 @@ def _check(method: str, pairs: int, steps: int | None) -> None:
         raise Mistake(f"--steps is 1 or more, not {steps}.")
 
 
-def _painted(work: Work, folder: Path, watch: Watch) -> NDArray[np.uint8]:
-    """The images uint8 (M, C, H, W); fewer than planned where a stop was asked for."""
+def _judge(
+    referee: str | os.PathLike[str] | Classifier | None, classifier: Classifier, download: bool,
+    watch: Watch,
+) -> Classifier | None:  # fmt: skip
+    """The referee, if there is one, where the classifier is. Raises Mistake for the same model."""
+    if referee is None:
+        return None
+    judge = loaded(referee, download=download, watch=watch).to(classifier.mean.device)
+    if judge is classifier or digest(judge) == digest(classifier):
+        raise Mistake("The referee is the model itself: name another network, or none.")
+    return judge
+
+
+def _check_ready(referee: object, split: Split | None) -> None:
+    if referee is not None or split is not None:
+        raise Mistake(
+            "These images are ready-made, and all of them count: leave out --referee and --split."
+        )
+
+
+def _painted(
+    work: Work | None, folder: Path, watch: Watch, *, like: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """The images uint8 (M, C, H, W); fewer than planned where a stop was asked for.
+
+    work: None where none are to be made; like: what they would be like.
+    """
+    if work is None:
+        clear(folder)
+        return like[:0]
     if not (folder / FACTS).is_file():
         atomic.write(folder / FACTS, '{"finished": false}\n')  # known as ours from now on
     with interruptible() as request:
@@ -203,7 +236,7 @@ def _told(
         bias, by_class = figures.shape_bias(made.trials, seed=seed)
         overall = bias_row("all classes", bias)
         classes = [bias_row(name, by_class[name]) for name in ours.classes if name in by_class]
-        why = _why_none(overall, made.trials)
+        why = why_none(overall, made.trials)
         probabilities = made.probabilities.max(1).values.tolist()
         trials = [
             TrialRow(file, t.shape, t.texture, t.shape_class, t.texture_class, t.decision, p, t.cue,
@@ -217,32 +250,11 @@ def _told(
     return Shape(stimuli, overall, classes, trials, passed, PUBLISHED, plan.notes, why, drawn)
 
 
-def _why_none(overall: BiasRow, trials: Sequence[Trial]) -> str:
-    """Why there is no shape bias, in a sentence; "" where there is one."""
-    if overall.value is not None:
-        return ""
-    cues = [trial.cue for trial in trials]
-    shape, texture = cues.count(SHAPE), cues.count(TEXTURE)
-    if all(trial.excluded for trial in trials):
-        reasons = {trial.excluded for trial in trials}
-        because = next(iter(reasons)) if len(reasons) == 1 else "the referee vouches for none"
-        return (
-            f"There is no shape bias, as no image counts: {because}. Of the {len(trials)} images, "
-            f"{shape} were named by their shape and {texture} by their texture."
-        )
-    return "There is no shape bias: no image that counts was named by its shape or its texture."
-
-
 def _facts(
-    found: Sources, ours: Namer, model: str, referee: str | None, method: str, seed: int,
-    plan: Plan,
+    found: Sources, ours: Namer, referee: str | None, method: str, seed: int, plan: Plan
 ) -> dict[str, Any]:  # fmt: skip
     protocol = "the 16 categories of Geirhos et al., by the mean probability of their classes"
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "hubel": hubel.__version__,
-        "torch": torch.__version__,
-        "model": model,
         "referee": referee,
         "data": found.what,
         "pictures": len(found.images),
@@ -256,43 +268,18 @@ def _facts(
     }
 
 
-def _lead(found: Shape, chance: float) -> str:
-    """The page's first sentences. chance: of naming one of two cues by guessing."""
-    overall = found.overall
-    if overall is None:
-        return "No cue-conflict images could be made; below is what the five stimuli say."
-    if overall.value is None:
-        return found.why_none
-    n = overall.shape + overall.texture + overall.other
-    kind = "more by the texture" if overall.value < 0.5 else "more by the shape"
-    kind = "as much by one as by the other" if overall.value == 0.5 else kind
-    if overall.interval is None or overall.interval[0] <= 0.5 <= overall.interval[1]:
-        kind += ", though chance explains that"
-    told = (
-        f"Of {n} images with the shape of one class and the texture of another, it names "
-        f"{overall.shape} by the shape, {overall.texture} by the texture and {overall.other} "
-        f"otherwise: a shape bias of {overall.value:.1%}. It goes {kind}."
-    )
-    if chance < 1 and wilson(n - overall.other, n)[0] <= chance:
-        told += (
-            f" But by guessing it would name one of both in {chance:.0%}, which is not clearly "
-            "less: in these images it recognises little, and the figure says little."
-        )
-    return told
-
-
-def _counted(found: Shape, facts: dict[str, Any]) -> str:
-    out = sum(bool(row.excluded) for row in found.trials)
-    said = f"Images by {facts['method']}; answers among {facts['protocol']}. "
-    if facts["referee"] is not None:
-        said += f"Counted are images of whose two pictures {facts['referee']} is right, too. "
-    return said + (f"{out} of {len(found.trials)} do not count. " if out else "")
-
-
-def _write(folder: Path, found: Shape, facts: dict[str, Any], *, finished: bool) -> None:
+def _shown(
+    folder: Path, found: Shape, model: str, facts: dict[str, Any], *, stopped: bool = False
+) -> Shaped:
     """The page last of all but the facts; images are there already."""
+    facts = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "hubel": hubel.__version__,
+        "torch": torch.__version__,
+        "model": model,
+    } | facts
     page = shape_page(
-        found, facts | {"lead": _lead(found, facts["chance"]), "counted": _counted(found, facts)}
+        found, facts | {"lead": lead(found, facts["chance"]), "counted": counted(found, facts)}
     )
     drawn = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
     for name in ("bias", "conflicts", "demonstration"):
@@ -301,5 +288,6 @@ def _write(folder: Path, found: Shape, facts: dict[str, Any], *, finished: bool)
     for name, content in drawn.items():
         atomic.write(folder / name, content)
     atomic.write(folder / PAGE, page)
-    told = facts | found.as_json() | {"finished": finished}
+    told = facts | found.as_json() | {"finished": not stopped}
     atomic.write(folder / FACTS, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    return Shaped(folder / PAGE, found, lead(found, facts["chance"]), stopped)

@@ -22,7 +22,7 @@ from hubel.mistakes import Mistake
 from hubel.model import Classifier
 from hubel.networks.weights import imagenet_classes
 from hubel.pixels import Pixels, PixelSpec
-from hubel.verbs.labelled import Split, finite, flattered, numbered, samples_of
+from hubel.verbs.labelled import Split, flattered, numbered, samples_of
 from hubel.verbs.load import own_run
 from hubel.verbs.prepare import decode
 from hubel.verbs.watch import Watch
@@ -50,7 +50,7 @@ class Namer:
         """
         answers = Answers(self.classifier, expected=len(images), device=self.device)
         answers.add(images)
-        found = finite(answers.logits()).softmax(1)
+        found = answers.logits().softmax(1)
         if not self.sixteen:
             return found
         means = sixteen.categories(found)

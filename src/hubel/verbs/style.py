@@ -56,6 +56,7 @@ class Styled:
         }
 
 
+@machine.undisturbed
 def style(
     content: Picture,
     style: Picture,
@@ -96,6 +97,7 @@ def style(
     cannot be read.
     """
     watch = watch or Watch()
+    machine.demand_float32()
     weights = _weights(style_weights)
     _check(start, size, steps)
     folder = place(Path(out), FACTS, "style transfer")

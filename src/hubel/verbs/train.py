@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ import torch
 from hubel.data.samples import Row, manifest
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
-from hubel.results import Evaluation
+from hubel.results import Evaluation, why_kept
 from hubel.run import Run
 from hubel.training import recipe as recipes
 from hubel.training.loop import Epoch, out_of_patience
@@ -47,6 +48,7 @@ class Trained:
     seconds: float
 
 
+@machine.undisturbed
 def train(
     data: str | os.PathLike[str] | None = None,
     *,
@@ -88,6 +90,7 @@ def train(
     before: Rows | None = None
     where = machine.device(device)
     check_minutes(minutes)
+    machine.demand_float32()
     to_find = resume is None and rate.is_wanted(recipe, settings)
     if resume is not None:
         if data is not None or settings or out is not None:
@@ -108,14 +111,15 @@ def train(
         if run is None:
             run = _new_run(resolved, classifier, out)
         with run.locked():
-            if resume is None:
-                if start is not None:
-                    keep_copy(run, resolved, start)
-                _write_facts(run, resolved, prepared, classifier, where)
-            else:
+            if resume is not None:
                 check_unchanged(run, prepared, where, inexact, watch)
-            session = begin(run, resolved, prepared, classifier, where, watch)
-            return _run(session, minutes)
+            with _owning_up(run):
+                if resume is None:
+                    if start is not None:
+                        keep_copy(run, resolved, start)
+                    _write_facts(run, resolved, prepared, classifier, where)
+                session = begin(run, resolved, prepared, classifier, where, watch)
+                return _run(session, minutes)
 
 
 def check_minutes(minutes: float | None) -> None:
@@ -180,18 +184,27 @@ def _run(session: Session, minutes: float | None) -> Trained:
     run, state, recipe = session.run, session.state, session.recipe
     run.status("running")
     stopped: Stopped = "finished"
-    try:
-        with interruptible() as request:
-            stopped = _loop(session, minutes, request)
-    except FloatingPointError as wrong:
-        run.status("failed", why=str(wrong))
-        run.log(f"failed: {wrong}")
-        saved = run.path / "checkpoints"
-        kept = f"What was saved before is kept in {saved}." if saved.exists() else ""
-        raise FloatingPointError(f"{wrong} {kept}".rstrip()) from None
+    with interruptible() as request:
+        stopped = _loop(session, minutes, request)
     if stopped == "finished" and state.epoch < recipe.epochs:
         stopped = "early stopping"
     return _finish(session, stopped)
+
+
+@contextmanager
+def _owning_up(run: Run) -> Iterator[None]:
+    """Whatever fails inside, the run says so: none that ended is "running" for ever after."""
+    try:
+        yield
+    except Exception as wrong:
+        with suppress(Failure, OSError):  # of a full disk the first error tells more
+            run.status("failed", why=str(wrong) or type(wrong).__name__)
+            run.log(f"failed: {wrong}")
+        saved = run.path / "checkpoints"
+        if isinstance(wrong, FloatingPointError) and saved.exists():
+            kept = f"What was saved before is kept in {saved}."
+            raise FloatingPointError(f"{wrong} {kept}") from None
+        raise
 
 
 def _loop(session: Session, minutes: float | None, request: Request) -> Stopped:
@@ -223,7 +236,7 @@ def _line(event: Epoch) -> str:
     text = f"loss {figures['loss']:.4f}  accuracy {figures['accuracy']:.2%}"
     if "validation_accuracy" in figures:
         text += f"  validation {figures['validation_accuracy']:.2%}"
-    return text + f"  {figures['seconds']:.0f} s" + ("  best" if event.best else "")
+    return text + f"  {figures['seconds']:.0f} s"
 
 
 def _finish(session: Session, stopped: Stopped) -> Trained:
@@ -248,7 +261,8 @@ def _finish(session: Session, stopped: Stopped) -> Trained:
         write_report(run, classifier, session.prepared.validation, logits, on="validation")
     except Failure as wrong:
         session.watch.notice(f"The model is saved, but its report could not be written: {wrong}")
-    run.log(f"{stopped}: validation accuracy {validation.accuracy:.4f}")
+    kept = f"kept epoch {state.best_epoch}, {why_kept(state.history, state.best_epoch)}"
+    run.log(f"{stopped}: {kept}; validation accuracy {validation.accuracy:.4f}")
     return Trained(
         run=run.path,
         classifier=classifier,

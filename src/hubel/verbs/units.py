@@ -23,6 +23,7 @@ from hubel.verbs.watch import Watch
 
 TOGETHER = 16  # units that are worked on at a time
 STEPS = 128  # of gradient ascent
+STARTS = 3  # of an image whose unit stays at 0, until it is given up
 JITTER = 14  # of what a unit sees, one part: a shift that it hardly notices
 LARGEST = 96  # side of an image made for a unit; a larger field is not filled
 
@@ -53,23 +54,36 @@ class Units:
         watch.progress("units", len(chosen), len(chosen), self.layer.name)
 
     def _some(self, numbers: Sequence[int]) -> list[Unit]:
+        made = dict[int, tuple[Tensor, float]]()
+        for start in range(STARTS):
+            left = [number for number in numbers if number not in made]
+            if not left:
+                break
+            for number, image, final in self._images(left, start):
+                if final > 0 or start == STARTS - 1:
+                    made[number] = image, final
+        return [self._unit(number, *made[number]) for number in numbers]
+
+    def _images(self, numbers: Sequence[int], start: int) -> Iterator[tuple[int, Tensor, float]]:
+        """An image for each unit, and the activation that it ends with."""
         measure = "centre" if len(self.layer.shape) == 4 else "score"
-        made = maximise(
-            self.classifier,
-            [Objective(number, layer=self.layer.name, measure=measure) for number in numbers],
-            shape=self.shape,
-            steps=STEPS,
-            jitter=min(*self.field, *self.shape[1:]) // JITTER,
-        )
-        return [
-            self._unit(number, image, float(final))
-            for number, image, final in zip(numbers, made.images, made.final, strict=True)
+        wanted = [
+            Objective(number, layer=self.layer.name, measure=measure, draw=start)
+            for number in numbers
         ]
+        made = maximise(
+            self.classifier, wanted, shape=self.shape, steps=STEPS,
+            jitter=min(*self.field, *self.shape[1:]) // JITTER,
+        )  # fmt: skip
+        yield from zip(numbers, made.images, made.final.tolist(), strict=True)
 
     def _unit(self, number: int, image: Tensor, final: float) -> Unit:
-        found = TopPatches(*(part[number] for part in self.top))
-        there = [i for i in found.pictures.tolist() if i >= 0]
-        places = list(zip(found.rows.tolist(), found.columns.tolist(), strict=True))[: len(there)]
+        top = TopPatches(*(part[number] for part in self.top))
+        # what leaves the unit at 0, behind a ReLU, does not excite it
+        excites = (top.pictures >= 0) & (top.values != 0)
+        found = TopPatches(*(part[excites] for part in top))
+        there = found.pictures.tolist()
+        places = list(zip(found.rows.tolist(), found.columns.tolist(), strict=True))
         pixels = torch.from_numpy(self.loaded.images[there]).to(image.device).float() / 255
         projected = project(
             self.classifier, pixels, self.layer.name, number, places=places, rule=self.rule
@@ -86,8 +100,8 @@ class Units:
             names = [self.samples.classes[label] for label in labels]
         return Unit(
             number,
-            unit_sheet(patches, signed, _array(image)),
-            found.values.tolist()[: len(there)],
+            unit_sheet(patches, signed, _array(image) if final > 0 else None),
+            found.values.tolist(),
             [self.loaded.names[i] for i in there],
             names,
             final,

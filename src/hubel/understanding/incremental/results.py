@@ -21,7 +21,10 @@ class Results:
     def __init__(self, engine: Incremental, rows: int, columns: int) -> None:
         self.engine, self.columns = engine, columns
         steps = engine.steps
-        self.found = [torch.empty(rows * columns, *steps[i].shape[1:]) for i in engine.results]
+        self.found = [
+            torch.empty(rows * columns, *steps[i].shape[1:], dtype=torch.float32)
+            for i in engine.results
+        ]
         self.shape = rows, columns
         sizes = [math.prod(steps[i].shape) for i in (*engine.joints, *engine.tail)]
         self.most = MEMORY // (4 * max(sizes))

@@ -60,16 +60,17 @@ def traced(
     shape: Sequence[int],
     *,
     device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> Traced:
     """The operations of function(pixels (N, C, H, W)) → a tensor or several, each (N, …).
 
-    shape: (C, H, W) of a picture. device: where the function's own tensors are. Raises
-    Untraceable, for a forward that decides by the values that it sees, say.
+    shape: (C, H, W) of a picture. device: where the function's own tensors are; dtype: the
+    picture's. Raises Untraceable, for a forward that decides by the values that it sees, say.
     """
     drawn = torch.Generator().manual_seed(0)
     runs = []
     for n in SIZES:
-        pictures = torch.rand(n, *shape, generator=drawn).to(device)
+        pictures = torch.rand(n, *shape, generator=drawn).to(device, dtype)
         try:
             with torch.inference_mode(False), torch.no_grad(), _Plainly():
                 runs.append(Run(function, pictures))
