@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hubel.home import home
 from hubel.pixels import PixelSpec
 
-VERSION = 1  # of what decoding makes of a file: another one is another store
+VERSION = 2  # of what decoding makes of a file: another one is another store
 MOST_BYTES = 20_000_000_000  # of all stores; HUBEL_CACHE_GB says otherwise, 0 keeps none
 ROWS, INDEX, LOCK = "rows", "index", "lock"
 
