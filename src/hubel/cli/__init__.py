@@ -64,11 +64,17 @@ def main() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
+    closed = _fill_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a sign gets its number
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
+            if "stdout" in closed:
+                raise Failure(
+                    "Standard output is closed, so that the result has nowhere to go: send it to "
+                    f"a file, or to {os.devnull}."
+                )
             entrance.enter()
             app(prog_name="hubel")
         except Exception:
@@ -93,6 +99,23 @@ def main() -> None:
         if isinstance(wrong, RuntimeError) and "memory" not in str(wrong).lower():
             raise
         _leave("Out of memory: try a smaller --batch-size, or a smaller network or size.", 1)
+
+
+def _fill_streams() -> list[str]:
+    """Put the null device in place of standard streams that are closed (`2>&-`); their names.
+
+    Left closed, their numbers would go to the next files that are opened, and whatever a library
+    says would be written into those.
+    """
+    while (filled := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(filled)
+    closed = []
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - as long as the process
+            closed.append(name)
+    return closed
 
 
 def _leave(sentence: str, code: int) -> None:
