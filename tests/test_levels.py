@@ -34,7 +34,9 @@ def png(bits: int, colour: int, row: bytes, width: int, transparent: bytes) -> b
     """One row of a PNG with a transparent level or colour (PNG 1.2, sections 4.1 and 4.2.1)."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, 1, bits, colour, 0, 0, 0)
     return (

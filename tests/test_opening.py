@@ -1,4 +1,4 @@
-"""Whatever a file holds, it is a picture, upright, or Unreadable by name; nothing else is raised."""
+"""Whatever a file holds, it is a picture, upright, or Unreadable by name, and nothing else."""
 
 import io
 import random
@@ -97,7 +97,7 @@ def test_a_picture_of_the_caller_that_is_cut_short_is_unreadable() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (60, 60, 3), dtype=np.uint8)
     content = encoded(Image.fromarray(noise), "JPEG")
     cut = Image.open(io.BytesIO(content[: len(content) // 2]))
-    with pytest.raises(Unreadable, match="'mine'.*damaged"):
+    with pytest.raises(Unreadable, match=r"'mine'.*damaged"):
         decode(cut, name="mine")
 
 
@@ -115,7 +115,7 @@ def test_a_picture_of_the_caller_stays_as_it_is() -> None:
     [struct.error("x"), AttributeError("x"), OverflowError("x"), TypeError(), RecursionError("x")],
 )
 def test_whatever_is_raised_names_the_picture(raised: Exception) -> None:
-    with pytest.raises(Unreadable, match="'cat.jpg': it is damaged"), reading("cat.jpg"):
+    with pytest.raises(Unreadable, match=r"'cat\.jpg': it is damaged"), reading("cat.jpg"):
         raise raised
 
 

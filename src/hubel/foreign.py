@@ -16,8 +16,10 @@ _SIGNATURES = {
 }
 # the brands of ISO media files (ISO/IEC 23008-12, annex B; AVIF 1.1, section 6)
 _HEIC = frozenset(
-    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
-    + (b"mif1", b"mif2", b"msf1")
+    (
+        *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+        *(b"mif1", b"mif2", b"msf1"),
+    )
 )
 _AVIF = frozenset((b"avif", b"avis"))
 

@@ -57,9 +57,10 @@ def as_stored(image: ImageFile.ImageFile) -> None:
 
     It would multiply them one by one in Python, which takes five seconds a megapixel.
     """
-    kinds = {(tile.codec_name, tile.args[0]) for tile in image.tile if tile.args}
-    if image.mode == "I" and kinds == {("ppm", "L")}:
-        (tile,) = image.tile
+    if image.mode != "I" or [tile.codec_name for tile in image.tile] != ["ppm"]:
+        return
+    (tile,) = image.tile
+    if isinstance(tile.args, tuple):  # (mode, maxval)
         image.info[_MAXVAL] = tile.args[1]
         image.tile = [tile._replace(codec_name="raw", args="I;16B")]
 
@@ -87,7 +88,8 @@ def eight_bits(image: Image.Image, meaning: Levels, under: int) -> Image.Image:
 def _clear(image: Image.Image) -> int | tuple[int, ...] | None:
     """The transparent level or colour of a PNG in the numbers that its pixels will have."""
     key = image.info.get("transparency")
-    kind = image.tile[0].args if getattr(image, "tile", None) else None
+    tiles = getattr(image, "tile", None)  # none in an image that was made, or is read already
+    kind = tiles[0].args if tiles else None
     if isinstance(key, int) and kind in _SPREAD:
         return key * _SPREAD[kind]
     if isinstance(key, tuple) and kind == "RGB;16B":

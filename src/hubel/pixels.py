@@ -132,8 +132,9 @@ def decode(
 
     source: a path, the bytes of a file, a file opened in binary, a PIL image, or an array: uint8 or
     float in [0, 1], of shape (H, W) or (H, W, 1 | 3 | 4). Raises Mistake for anything else,
-    Unreadable for what is no picture, is cut short, or has more than 100 megapixels. Pillow's warnings (odd metadata) pass through: callers that read
-    many files silence them, once, in their main thread.
+    Unreadable for what is no picture, is cut short, or has more than 100 megapixels. Pillow's
+    warnings (odd metadata) pass through: callers that read many files silence them, once, in their
+    main thread.
 
     >>> decode(np.zeros((4, 5), np.uint8), channels=3).shape
     (4, 5, 3)
@@ -175,8 +176,8 @@ def given(source: Picture) -> Given:
         return bytes(content)
     found = "a file opened as text" if isinstance(content, str) else f"a {type(source).__name__}"
     raise Mistake(
-        "A picture is a path, the bytes of a file, a file opened in binary, a PIL image or an array "
-        f"(H, W[, C]), not {found}. (Pixels that are a tensor go to the classifier itself.)"
+        "A picture is a path, the bytes of a file, a file opened in binary, a PIL image or an "
+        f"array (H, W[, C]), not {found}. (Pixels that are a tensor go to the classifier itself.)"
     )
 
 

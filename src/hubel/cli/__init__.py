@@ -14,6 +14,7 @@ import typer
 
 from hubel import entrance
 from hubel.cli import break_, data, doctor, evaluate, lab, look, networks, predict, style, train
+from hubel.legible import legible
 from hubel.mistakes import Failure, Mistake
 
 app = typer.Typer(
@@ -120,5 +121,5 @@ def _fill_streams() -> list[str]:
 
 def _leave(sentence: str, code: int) -> None:
     sys.stdout.flush()
-    print(f"hubel: {sentence}", file=sys.stderr)
+    print(f"hubel: {legible(sentence)}", file=sys.stderr)
     sys.exit(code)

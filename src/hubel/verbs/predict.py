@@ -73,8 +73,8 @@ def predict(
     download: whether a network's published weights may be fetched, where they are not here yet.
 
     >>> import hubel, skimage.data
-    >>> hubel.predict("efficientnet-lite0", skimage.data.chelsea(), top=1)[0].classes[0][0]
-    'Egyptian cat'
+    >>> hubel.predict("efficientnet-lite0", skimage.data.coffee(), top=1)[0].classes[0][0]
+    'espresso'
     """
     watch = watch or Watch()
     if top < 1:
@@ -133,7 +133,7 @@ def named(images: Picture | Iterable[Picture]) -> Iterator[tuple[str, Given]]:
     alone = isinstance(images, ALONE) or hasattr(images, "read")
     several = images if isinstance(images, Iterable) and not alone else [images]
     for n, picture in enumerate(several, 1):
-        image = given(picture)
+        image = given(picture)  # type: ignore[arg-type]  # anything may be in there: it checks
         if not isinstance(image, str | os.PathLike):
             called = getattr(picture, "name", None)  # an open file's
             yield written(called) if isinstance(called, str) else f"picture {n}", image
