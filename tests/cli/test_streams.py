@@ -1,7 +1,11 @@
 """A process whose standard streams are closed works, or ends with an error."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
+
+from tests.conftest import paint
 
 HUBEL = f"{sys.executable} -m hubel"
 
@@ -38,3 +42,14 @@ def test_a_closed_streams_number_goes_to_no_file_of_ours() -> None:
         told = "print(['/dev/null', '/dev/null'], True)"
     ended = shell(f'{sys.executable} -c "{told}" <&- 2>&-')
     assert ended.stdout == "['/dev/null', '/dev/null'] True\n"
+
+
+def test_names_in_utf8_are_read_in_any_locale(tmp_path: Path) -> None:
+    for k, name in enumerate(("café", "thé")):
+        for i in range(4):
+            paint(tmp_path / name / f"é{i}.png", 10 * k + i, 40 + 80 * k)
+    locale = "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"
+    ended = shell(f"{locale} {HUBEL} data show '{tmp_path}' --json --out '{tmp_path}/../shown'")
+    assert ended.returncode == 0, ended.stderr
+    shown = Path(json.loads(ended.stdout)["page"]).read_text(encoding="utf-8")
+    assert "café" in shown

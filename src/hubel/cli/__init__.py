@@ -55,6 +55,12 @@ def _options(
     """Train a convolutional network on your pictures, see what it learned, how it breaks."""
 
 
+def run() -> None:
+    """`main` in a process of its own."""
+    entrance.speak_utf8()
+    main()
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence, a bug of ours keeps its traceback."""
     interrupted = False
