@@ -1,6 +1,6 @@
 """`python -m hubel` is the command line."""
 
-from hubel.cli import main
+from hubel.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

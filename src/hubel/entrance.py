@@ -13,6 +13,7 @@ the bound costs was measured: benchmarks/allocator.py.
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def enter() -> None:
 def allocator() -> str:
     """What `enter` did about the allocator, in words."""
     return _said
+
+
+def speak_utf8() -> None:
+    """Begin this process anew in Python's UTF-8 mode, where it would read file names otherwise.
+
+    Under LC_ALL=C with PYTHONUTF8=0, or in a Latin-1 locale, a name in UTF-8 looks like a damaged
+    one, and what is printed as JSON is none.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        again = [sys.executable, "-X", "utf8", "-m", "hubel", *sys.argv[1:]]
+        os.execv(sys.executable, again)  # noqa: S606 - the same program
 
 
 def tune_allocator(environment: Mapping[str, str], mallopt: Mallopt | None = None) -> str:

@@ -1,18 +1,40 @@
-"""Files that are no pictures: what they are instead, to be said."""
-
-import os
-from pathlib import Path
+"""Files that are no pictures for us: what they are instead, to be said."""
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # Pillow's names of what is read
+HEAD = 512  # bytes of a file that tell what it is
+
+# how a file of one of FORMATS begins
+_SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+}
+# the brands of ISO media files (ISO/IEC 23008-12, annex B; AVIF 1.1, section 6)
+_HEIC = frozenset(
+    (
+        *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+        *(b"mif1", b"mif2", b"msf1"),
+    )
+)
+_AVIF = frozenset((b"avif", b"avis"))
 
 
-def what_it_is(source: str | os.PathLike[str] | bytes) -> str:
-    """Why a file that Pillow does not know is no picture for us, in words."""
-    if isinstance(source, bytes):
-        head = source[:512]
-    else:
-        with Path(source).open("rb") as file:
-            head = file.read(512)
+def is_heic(head: bytes) -> bool:
+    """Whether a file that begins so is a HEIC (or its kin by other brands), and no AVIF.
+
+    >>> is_heic(b"\\0\\0\\0\\x18ftypmsf1\\0\\0\\0\\0hevcmsf1")
+    True
+    """
+    return bool(_brands(head) & _HEIC) and not _brands(head) & _AVIF
+
+
+def what_it_is(head: bytes) -> str:
+    """Why a file that Pillow does not know and that begins so is no picture for us, in words."""
     start = head.lstrip().lower()
     if not head:
         return "it is empty"
@@ -24,6 +46,20 @@ def what_it_is(source: str | os.PathLike[str] | bytes) -> str:
         return "it is SVG or XML; export it as PNG"
     if head.startswith(b"%PDF"):
         return "it is a PDF; export its pages as PNG"
-    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif"):
-        return "HEIC and AVIF are not supported; export it as JPEG"
+    if is_heic(head):
+        return "it is HEIC: to read those, pip install pillow-heif; or export it as JPEG"
+    if brands := _brands(head):
+        kind = "AVIF" if brands & _AVIF else "a film or another kind of ISO media file"
+        return f"it is {kind}, which is not supported; export it as JPEG"
+    for signature, name in _SIGNATURES.items():
+        if head.startswith(signature):
+            return f"it is a {name} that is damaged, or of a kind that is not supported"
     return f"it is none of {', '.join(FORMATS)}"
+
+
+def _brands(head: bytes) -> frozenset[bytes]:
+    """The brands that an ISO media file says it is of; none for any other file."""
+    if head[4:8] != b"ftyp":
+        return frozenset()
+    named = head[8:12] + head[16 : int.from_bytes(head[:4], "big")]
+    return frozenset(named[i : i + 4] for i in range(0, len(named), 4))

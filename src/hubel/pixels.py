@@ -5,7 +5,8 @@ The rules, the same everywhere:
 - a picture is turned upright by its EXIF orientation;
 - the first frame of an animation is taken;
 - transparency is laid over a stated background;
-- 16-bit samples are divided by 257 (65,535 → 255); 32-bit and float samples, whose range no header
+- samples of more than 8 bits are divided by what the header states (PNG's 16 bits by 257, a 12-bit
+  TIFF's 4,095 → 255, a PGM's maxval → 255); 32-bit, signed and float samples, whose range no header
   states, are refused;
 - palette, CMYK, YCbCr and Lab become RGB; colour becomes grey by luminance (ITU-R 601).
 
@@ -15,48 +16,34 @@ No torch here: worker processes that decode start fast.
 import io
 import math
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from hubel import reading
-from hubel.foreign import FORMATS, what_it_is
+from hubel.levels import eight_bits, levels
 from hubel.mistakes import Failure, Mistake
+from hubel.opening import Unreadable as Unreadable
+from hubel.opening import check_size, guarded, lies, opened, upright
 
-Picture = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
+Picture = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any]
+Given = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]  # the same, a file read
 Pixels = NDArray[np.uint8]  # (H, W, C)
 
 SUFFIXES = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif"),
-        *(".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif"),
     )
 )
-# A picture of more pixels than this is taken for a decompression bomb: 100 megapixels are beyond
-# any phone's camera and need 300 MB once decoded.
-MOST_PIXELS = 100_000_000
 MOST_SIDE = 10_000  # of what a network sees
 MOST_STATISTIC, LEAST_DEVIATION = 10**6, 1e-6  # in units of [0, 1]; float32 can divide by these
-_BOMB = f"it has more than {MOST_PIXELS:,} pixels (a decompression bomb?)"
 
 Resize = Literal["squash", "crop", "pad"]
-
-
-class Unreadable(Failure):
-    """A picture that cannot be decoded; `reason` says why without naming it."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        self.name, self.reason = name, reason
-        super().__init__(f"Could not read the picture {name!r}: {reason}.")
-
-    def __reduce__(self) -> tuple[type["Unreadable"], tuple[str, str]]:
-        return Unreadable, (self.name, self.reason)  # it crosses process borders
 
 
 @dataclass(frozen=True)
@@ -149,10 +136,11 @@ def decode(
 ) -> Pixels:
     """A picture as uint8 (H, W, C), upright; C is `channels`, or 1 for grey pictures and else 3.
 
-    source: a path, the bytes of a file, a PIL image, or an array: uint8 or float in [0, 1], of
-    shape (H, W) or (H, W, 1 | 3 | 4). Raises Unreadable for what is no picture, is cut short, or
-    has more than 100 megapixels. Pillow's warnings (odd metadata) pass through: callers that read
-    many files silence them, once, in their main thread.
+    source: a path, the bytes of a file, a file opened in binary, a PIL image, or an array: uint8 or
+    float in [0, 1], of shape (H, W) or (H, W, 1 | 3 | 4). Raises Mistake for anything else,
+    Unreadable for what is no picture, is cut short, or has more than 100 megapixels. Pillow's
+    warnings (odd metadata) pass through: callers that read many files silence them, once, in their
+    main thread.
 
     >>> decode(np.zeros((4, 5), np.uint8), channels=3).shape
     (4, 5, 3)
@@ -168,30 +156,35 @@ def _opened(
     spec: "PixelSpec | None",
 ) -> Image.Image:
     """What `decode` gives, as an image of mode L or RGB; a JPEG only as large as `spec` needs."""
+    source = given(source)
     if isinstance(source, np.ndarray):
-        return _converted(Image.fromarray(_bytes_of(source)), channels, background)
+        return _converted(Image.fromarray(_bytes_of(source)), channels, round(255 * background))
     if isinstance(source, Image.Image):
-        return _upright(source, channels, background, name or "image", None)
+        label = name or "image"
+        with guarded(label):
+            check_size(source.size, label)
+            return _decoded(source, channels, background, label, None)
     label = name or ("bytes" if isinstance(source, bytes) else written(source))
-    try:
-        if not isinstance(source, bytes) and stat.S_ISFIFO(os.stat(source).st_mode):
-            raise Unreadable(label, "it is a pipe, not a file")
-        opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
-        with Image.open(opened, formats=FORMATS) as image:
-            return _upright(image, channels, background, label, spec)
-    except Image.DecompressionBombError:
-        raise Unreadable(label, _BOMB) from None
-    except UnidentifiedImageError:
-        raise Unreadable(label, what_it_is(source)) from None
-    except FileNotFoundError:
-        raise Unreadable(label, "there is no such file") from None
-    except IsADirectoryError:
-        raise Unreadable(label, "it is a folder") from None
-    except PermissionError:
-        raise Unreadable(label, "no permission to read it") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as wrong:
-        # Pillow's decoders meet hostile bytes with any of these
-        raise Unreadable(label, f"it is damaged ({wrong or type(wrong).__name__})") from None
+    with opened(source, label) as image:
+        return _decoded(image, channels, background, label, spec)
+
+
+def given(source: Picture) -> Given:
+    """A picture as it may be given, an open file's bytes read. Raises Mistake for anything else.
+
+    >>> given(io.BytesIO(b"GIF89a"))
+    b'GIF89a'
+    """
+    if isinstance(source, str | os.PathLike | bytes | Image.Image | np.ndarray):
+        return source
+    content: object = source.read() if hasattr(source, "read") else source
+    if isinstance(content, bytes | bytearray | memoryview):
+        return bytes(content)
+    found = "a file opened as text" if isinstance(content, str) else f"a {type(source).__name__}"
+    raise Mistake(
+        "A picture is a path, the bytes of a file, a file opened in binary, a PIL image or an "
+        f"array (H, W[, C]), not {found}. (Pixels that are a tensor go to the classifier itself.)"
+    )
 
 
 def written(path: str | os.PathLike[str]) -> str:
@@ -251,39 +244,36 @@ def needed(height: int, width: int, spec: PixelSpec) -> tuple[int, int]:
     return math.ceil(height * scale), math.ceil(width * scale)
 
 
-def _upright(
+def _decoded(
     image: Image.Image,
     channels: int | None,
     background: float,
     name: str,
     spec: PixelSpec | None,
 ) -> Image.Image:
-    if image.width * image.height > MOST_PIXELS:  # the header says so, before any pixel is decoded
-        raise Unreadable(name, f"{image.width}×{image.height}: {_BOMB}")
-    if image.mode in ("I", "F"):
+    meaning = levels(image)  # before its pixels are read
+    if meaning is None:
         raise Unreadable(
             name, f"its {image.mode!r} samples have no stated range; save it as 8 bits"
         )
     if spec is not None and image.format == "JPEG":
-        lying = image.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+        lying = lies(image)
         shape = (image.width, image.height) if lying else (image.height, image.width)
         h, w = needed(*shape, spec)
         image.draft(image.mode, (h, w) if lying else (w, h))
     image.load()
-    # only where it is needed: it copies
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    return _converted(image, channels, background)
+    under = round(255 * background)
+    return _converted(eight_bits(upright(image), meaning, under), channels, under)
 
 
-def _converted(image: Image.Image, channels: int | None, background: float) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        deep = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-    if "A" in image.getbands() or "transparency" in image.info:
+def _converted(image: Image.Image, channels: int | None, under: int) -> Image.Image:
+    """An image of at most 8 bits as L or RGB, laid over the grey `under` where it is clear."""
+    if image.mode == "La":  # which Pillow converts to nothing else
+        image = image.convert("LA")
+    if {"A", "a"} & {*image.getbands()} or "transparency" in image.info:
         image = image.convert("RGBA")
-        under = Image.new("RGBA", image.size, (round(255 * background),) * 3 + (255,))
-        image = Image.alpha_composite(under, image).convert("RGB")
+        ground = Image.new("RGBA", image.size, (under,) * 3 + (255,))
+        image = Image.alpha_composite(ground, image).convert("RGB")
     grey = image.mode in ("L", "1") if channels is None else channels == 1
     mode = "L" if grey else "RGB"
     return image if image.mode == mode else image.convert(mode)

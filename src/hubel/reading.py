@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Literal, TypeVar, Union, get_args, get_origin,
 
 import numpy as np
 
+from hubel.legible import from_cell
 from hubel.mistakes import Failure
 
 MOST_BYTES = 8_000_000_000  # of a file of weights: two billion float32
@@ -218,6 +219,8 @@ def _scalar(value: Raw, kind: Any, at: str, texts: bool) -> Any:
 def _of_text(value: str, kind: Any) -> Raw:
     if kind is bool:
         return {"True": True, "False": False}.get(value)
+    if kind is str:
+        return from_cell(value)
     try:
         return kind(value)
     except ValueError:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hubel import atomic, reading
+from hubel.legible import cell, legible
 from hubel.mistakes import Failure, Mistake
 
 MANIFEST = "manifest.json"
@@ -69,7 +70,7 @@ class Run:
                     )
                 out.mkdir(parents=True, exist_ok=True)
                 return cls(out.resolve())
-            stem = f"{date.today().isoformat()}-{name}"
+            stem = f"{date.today().isoformat()}-{legible(name)}"
             for n in range(1, 10_000):
                 path = parent / (stem if n == 1 else f"{stem}-{n}")
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +134,10 @@ class Run:
         text = io.StringIO(newline="")
         table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
+        table.writerows(
+            {key: cell(value) if isinstance(value, str) else value for key, value in row.items()}
+            for row in rows
+        )
         return self.write(name, text.getvalue())
 
     def read_table(self, name: str, kind: type[T]) -> list[T]:
@@ -149,7 +153,7 @@ class Run:
         """One more line in `log.txt`; a log that cannot be written stops nothing."""
         try:
             with (self.path / "log.txt").open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {legible(line)}\n")
         except OSError:
             pass
 

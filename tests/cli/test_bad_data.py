@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -87,12 +88,22 @@ def test_hidden_folders_and_litter_are_no_classes(
 def test_files_of_other_kinds_are_counted_aloud(
     hubel_command: Command, folder: Path, tmp_path: Path
 ) -> None:
-    (folder / "dark" / "IMG_1.HEIC").write_bytes(b"x")
+    (folder / "dark" / "IMG_1.CR2").write_bytes(b"x")
     (folder / "grey" / "notes.txt").write_bytes(b"x")
     answer = hubel_command("train", folder, *QUICK, "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     assert "Left out 2 file(s)" in answer.err
-    assert "1 × .heic" in answer.err
+    assert "1 × .cr2" in answer.err
+
+
+def test_a_heic_is_named_with_what_reads_it(
+    hubel_command: Command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    (folder / "dark" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heicmif1")
+    answer = hubel_command("train", folder, *QUICK, "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    assert "dark/IMG_1.HEIC (it is HEIC: to read those, pip install pillow-heif" in answer.err
 
 
 def test_an_empty_class_is_named(hubel_command: Command, folder: Path) -> None:

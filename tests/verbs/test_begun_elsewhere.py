@@ -1,6 +1,7 @@
 """Trainings that begin with what was learned elsewhere, and what is measured of them."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 import hubel
 from hubel.run import Run
+from hubel.verbs import start as starts
 from hubel.verbs.report import report_again
 from hubel.verbs.tested import recall
 from tests.conftest import Command, Heard, paint
@@ -55,6 +57,15 @@ def test_from_a_run_the_head_is_replaced_and_what_was_learned_is_kept(
     assert all(same)  # the first epoch trains the head alone
     assert trained.classifier.pixels.mean == hubel.load(first).pixels.mean
     assert hubel.load(trained.run).classes == ("day", "night")
+
+
+def test_pictures_are_seen_as_the_start_sees_them(first: Path) -> None:
+    start = hubel.load(first)
+    start.pixels = replace(start.pixels, crop_fraction=0.875)
+    recipe = hubel.Recipe(network="small", start=str(first))
+    assert starts.pixels(recipe, start) == start.pixels
+    whole = starts.pixels(recipe.model_copy(update={"resize": "pad"}), start)
+    assert whole == replace(start.pixels, resize="pad")
 
 
 def test_a_stopped_fine_tuning_goes_on_bit_equal_without_its_start(

@@ -14,6 +14,7 @@ import typer
 
 from hubel import entrance
 from hubel.cli import break_, data, doctor, evaluate, lab, look, networks, predict, style, train
+from hubel.legible import legible
 from hubel.mistakes import Failure, Mistake
 
 app = typer.Typer(
@@ -54,6 +55,12 @@ def _options(
     """Train a convolutional network on your pictures, see what it learned, how it breaks."""
 
 
+def run() -> None:
+    """`main` in a process of its own."""
+    entrance.speak_utf8()
+    main()
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence, a bug of ours keeps its traceback."""
     interrupted = False
@@ -64,11 +71,17 @@ def main() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
+    closed = _fill_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a sign gets its number
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
+            if "stdout" in closed:
+                raise Failure(
+                    "Standard output is closed, so that the result has nowhere to go: send it to "
+                    f"a file, or to {os.devnull}."
+                )
             entrance.enter()
             app(prog_name="hubel")
         except Exception:
@@ -95,7 +108,24 @@ def main() -> None:
         _leave("Out of memory: try a smaller --batch-size, or a smaller network or size.", 1)
 
 
+def _fill_streams() -> list[str]:
+    """Put the null device in place of standard streams that are closed (`2>&-`); their names.
+
+    Left closed, their numbers would go to the next files that are opened, and whatever a library
+    says would be written into those.
+    """
+    while (filled := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(filled)
+    closed = []
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - as long as the process
+            closed.append(name)
+    return closed
+
+
 def _leave(sentence: str, code: int) -> None:
     sys.stdout.flush()
-    print(f"hubel: {sentence}", file=sys.stderr)
+    print(f"hubel: {legible(sentence)}", file=sys.stderr)
     sys.exit(code)

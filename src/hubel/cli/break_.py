@@ -186,6 +186,7 @@ def break_(
         raise unknown("way to break a model", by, OWN)
     _check_own(context, by)
     from hubel.cli.progress import watching
+    from hubel.legible import legible
 
     common: dict[str, Any] = {
         "seed": seed, "out": out or OUT[by], "device": device, "threads": threads,
@@ -212,8 +213,8 @@ def break_(
         print(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
     else:
         for line in found.lines:
-            print(line)
-        print(f"Page  {found.page}")
+            print(legible(line))
+        print(f"Page  {legible(str(found.page))}")
     if found.stopped:
         print("hubel: Stopped: the page holds what was done.", file=sys.stderr)
         raise typer.Exit(130)

@@ -83,7 +83,7 @@ def look(
     if data is not None:
         raise Mistake("--data belongs to --units: name the pictures themselves.")
     from hubel.cli.progress import watching
-    from hubel.report.drawing import legible
+    from hubel.legible import legible
     from hubel.verbs.look import look as verb
 
     with watching() as watch:
@@ -104,7 +104,7 @@ def look(
             watch=watch,
         )
     for name, reason in found.unreadable:
-        print(f"hubel: could not read {legible(name)}: {reason}.", file=sys.stderr)
+        print(f"hubel: could not read {legible(name)}: {legible(reason)}.", file=sys.stderr)
     if as_json:
         told = {"page": str(found.page), "pictures": [each.as_json() for each in found.looks]}
         print(json.dumps(told, ensure_ascii=False, indent=2))
@@ -115,8 +115,8 @@ def look(
                 f"{legible(each.name)}: {legible(best)} {p:.1%}; explained: {legible(each.target)}"
             )
             for line in each.lines:
-                print(f"  {line}")
-        print(f"Page  {found.page}")
+                print(f"  {legible(line)}")
+        print(f"Page  {legible(str(found.page))}")
     if found.unreadable:
         raise typer.Exit(1)
 

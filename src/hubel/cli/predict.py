@@ -44,7 +44,7 @@ def predict(
 ) -> None:
     """What is on these pictures."""
     from hubel.cli.progress import watching
-    from hubel.report.drawing import legible
+    from hubel.legible import cell, legible
     from hubel.verbs.predict import predict as verb
 
     if as_csv and as_json:
@@ -64,7 +64,7 @@ def predict(
     for prediction in found:
         if prediction.error is not None:
             print(
-                f"hubel: could not read {legible(prediction.image)}: {prediction.error}.",
+                f"hubel: could not read {legible(prediction.image)}: {legible(prediction.error)}.",
                 file=sys.stderr,
             )
     if as_json:
@@ -73,10 +73,11 @@ def predict(
         rows = csv.writer(sys.stdout, lineterminator="\n")
         rows.writerow(("image", "rank", "class", "probability", "error"))
         for prediction in found:
+            image = cell(legible(prediction.image))
             for rank, (name, probability) in enumerate(prediction.classes, 1):
-                rows.writerow((prediction.image, rank, name, f"{probability:.6f}", ""))
+                rows.writerow((image, rank, cell(legible(name)), f"{probability:.6f}", ""))
             if prediction.error is not None:
-                rows.writerow((prediction.image, "", "", "", prediction.error))
+                rows.writerow((image, "", "", "", cell(legible(prediction.error))))
     else:
         for prediction in found:
             if prediction.classes:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from hubel.legible import legible
 from hubel.verbs.watch import Lines, Watch
 
 
@@ -19,16 +20,19 @@ class Bars(Watch):
 
     def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
         if stage == "epoch":
-            self._progress.console.print(f"epoch {done}/{total}  {detail}", highlight=False)
+            line = f"epoch {done}/{total}  {legible(detail)}"
+            self._progress.console.print(line, highlight=False, markup=False)
             return
         key = stage if stage == "train" else f"{stage} {detail}"
         if key not in self._tasks:
             self._tasks[key] = self._progress.add_task(key, total=total)
-        text = f"{stage} {detail}".strip()
+        text = legible(f"{stage} {detail}".strip())
         self._progress.update(self._tasks[key], completed=done, total=total, description=text)
 
     def notice(self, sentence: str) -> None:
-        self._progress.console.print(sentence, style="yellow", highlight=False, markup=False)
+        self._progress.console.print(
+            legible(sentence), style="yellow", highlight=False, markup=False
+        )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hubel.report.drawing import legible
+from hubel.legible import legible
 from hubel.report.wording import unbeaten
 from hubel.results import Evaluation
 
@@ -21,7 +21,9 @@ def table(
     for i, name in enumerate(columns):
         cells = [row[i] for row in rows]
         numeric = bool(cells) and all(cell[:1].isdigit() or cell in ("", "–") for cell in cells)
-        made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        made.add_column(
+            Text(legible(name)), justify="right" if numeric else "left", overflow="fold"
+        )
     for row in rows:
         made.add_row(*(Text(legible(cell)) for cell in row))
     out = io.StringIO()

@@ -92,6 +92,7 @@ def train(
 ) -> None:
     """Train a network on a data set or on a folder of your pictures."""
     from hubel.cli.progress import watching
+    from hubel.legible import legible
     from hubel.results import why_kept
     from hubel.training.recipe import parse_setting
     from hubel.verbs.restarts import Restarted, is_unfinished, restart
@@ -166,10 +167,10 @@ def train(
                 f"{len(several.trials)} is {several.mean:.2%} ± {several.deviation:.2%} (mean ± "
                 "standard deviation)."
             )
-        print(f"Run     {run}")
-        print(f"Report  {trained.run / 'report.html'}")
+        print(f"Run     {legible(str(run))}")
+        print(f"Report  {legible(str(trained.run / 'report.html'))}")
     if stopped in ("interrupted", "time limit"):
-        typer.echo(f"Stopped; go on with: hubel train --resume {run}", err=True)
+        typer.echo(f"Stopped; go on with: hubel train --resume {legible(str(run))}", err=True)
     if stopped == "interrupted":
         raise typer.Exit(130)
 

@@ -30,7 +30,7 @@ from hubel.home import home
 from hubel.mistakes import Failure
 from hubel.pixels import PixelSpec
 
-VERSION = 2  # of what decoding makes of a file: another one is another store
+VERSION = 3  # of what decoding makes of a file: another one is another store
 MOST_ROWS = 1 << 50  # bytes; what is mapped takes no memory
 MOST_BYTES = 20_000_000_000  # of all stores; HUBEL_CACHE_GB says otherwise, 0 keeps none
 ROWS, INDEX, LOCK = "rows", "index", "lock"

@@ -3,11 +3,9 @@
 import warnings
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image
-
 from hubel.data.ahead import ahead
 from hubel.data.samples import Files, Samples
-from hubel.foreign import FORMATS
+from hubel.opening import Unreadable, lies, opened
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,11 @@ def headers(samples: Samples) -> list[Header | None]:
 
 def _header(samples: Files, i: int) -> Header | None:
     path = samples.paths[i]
-    try:
-        if not path.is_file():
-            return None
-        with Image.open(path, formats=FORMATS) as image:
-            lying = image.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
-            width, height = image.size[::-1] if lying else image.size
-            return Header(str(image.format), height, width, path.stat().st_size)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError):
-        return None  # whoever decodes it says why
-    except Image.DecompressionBombError:
+    if not path.is_file():
         return None
+    try:
+        with opened(path, samples.names[i]) as image:
+            width, height = image.size[::-1] if lies(image) else image.size
+            return Header(str(image.format), height, width, path.stat().st_size)
+    except Unreadable:
+        return None  # whoever decodes it says why

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from hubel.legible import legible as legible
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -38,7 +40,6 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, found and copied
     "svg.hashsalt": "hubel",  # the same figure is the same bytes
 }
-_HIDDEN_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @contextmanager
@@ -121,18 +122,6 @@ def png(figure: "Figure", *, scale: float = 2.0) -> bytes:
     return file.getvalue()
 
 
-def legible(text: str) -> str:
-    """Text that every file can hold and that shows in the order it is read.
-
-    Folder names may hold line breaks, undecodable bytes and direction overrides: white space
-    becomes a space, the rest "�".
-
-    >>> legible("two\\nlines \\udcff")
-    'two lines �'
-    """
-    return "".join(" " if c in "\t\n\r" else "�" if _illegible(c) else c for c in text)
-
-
 def shortened(text: str, width: int) -> str:
     """At most `width` columns of legible text, its middle left out; a wide character takes two.
 
@@ -162,7 +151,3 @@ def columns(text: str) -> int:
 def _columns(text: str) -> int:
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
-
-
-def _illegible(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs") or character in _HIDDEN_CONTROLS

@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hubel.legible import legible
 from hubel.report import wording
-from hubel.report.drawing import legible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 THUMBNAIL = 240  # pixels; pictures up to a quarter of it stay exact, larger ones become JPEG
+
+# wholly a picture: a name may begin like one
+_PICTURE = re.compile("data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]*={0,2}")
 
 
 def render(template: str, **values: object) -> str:
@@ -63,7 +66,7 @@ def _templates() -> "Environment":
     from markupsafe import Markup
 
     def finish(value: object) -> object:
-        if not isinstance(value, str) or isinstance(value, Markup) or value.startswith("data:"):
+        if not isinstance(value, str) or isinstance(value, Markup) or _PICTURE.fullmatch(value):
             return value  # megabytes of a picture are no text to be made legible
         return legible(value).replace(" %", "\u00a0%")  # a figure keeps its unit on its line
 

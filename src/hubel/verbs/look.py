@@ -3,7 +3,7 @@
 import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +45,7 @@ class Looked:
 @machine.undisturbed
 def look(
     model: str | os.PathLike[str] | Classifier,
-    images: Picture | Sequence[Picture],
+    images: Picture | Iterable[Picture],
     *,
     target: str | int | None = None,
     layer: str | None = None,
@@ -80,6 +80,8 @@ def look(
     classifier = classifier.to(where)
     label = label_of(classifier, target)
     pictures = list(named(images))
+    if not pictures:
+        raise Mistake("There is no picture to look at: name one or more.")
     read: list[tuple[str, Tensor]] = []
     unreadable: list[tuple[str, str]] = []
     with machine.threads(threads), warnings.catch_warnings():

@@ -3,22 +3,36 @@
 import glob
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from hubel.data.ahead import ahead
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
-from hubel.pixels import SUFFIXES, Picture, Pixels, PixelSpec, Unreadable, read, written
+from hubel.pixels import (
+    SUFFIXES,
+    Given,
+    Picture,
+    Pixels,
+    PixelSpec,
+    Unreadable,
+    given,
+    read,
+    written,
+)
 from hubel.verbs import machine
 from hubel.verbs.load import load
 from hubel.verbs.watch import Watch
+
+# one picture each (or none), though they can be gone through like a list
+ALONE = (str, bytes, bytearray, memoryview, np.ndarray, torch.Tensor)
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class Prediction:
 @machine.undisturbed
 def predict(
     model: str | os.PathLike[str] | Classifier,
-    images: Picture | Sequence[Picture],
+    images: Picture | Iterable[Picture],
     *,
     top: int = 5,
     device: str = "auto",
@@ -53,14 +67,15 @@ def predict(
 ) -> list[Prediction]:
     """The `top` most probable classes of each picture, in the order given.
 
-    images: one or several of: a file, a folder (all pictures in it, at any depth), a glob, a PIL
-    image, an array, the bytes of a file. A picture that cannot be read is there with its reason.
+    images: one or several (a list, a generator) of: a file, a folder (all pictures in it, at any
+    depth), a glob, a PIL image, an array, the bytes of a file, a file opened in binary. A picture
+    that cannot be read is there with its reason. Raises Mistake for what can be no picture.
     batch_size: None finds the fastest by itself; the next pictures are decoded meanwhile.
     download: whether a network's published weights may be fetched, where they are not here yet.
 
     >>> import hubel, skimage.data
-    >>> hubel.predict("efficientnet-lite0", skimage.data.chelsea(), top=1)[0].classes[0][0]
-    'Egyptian cat'
+    >>> hubel.predict("efficientnet-lite0", skimage.data.coffee(), top=1)[0].classes[0][0]
+    'espresso'
     """
     watch = watch or Watch()
     if top < 1:
@@ -93,7 +108,7 @@ def predict(
     ]
 
 
-def _read(picture: tuple[str, Picture], *, spec: PixelSpec) -> Pixels | Unreadable:
+def _read(picture: tuple[str, Given], *, spec: PixelSpec) -> Pixels | Unreadable:
     """The picture at the model's size, or why it is none."""
     name, content = picture
     try:
@@ -112,12 +127,17 @@ def _best(
         yield [(classifier.classes[i], p) for i, p in zip(chosen, row, strict=True)]
 
 
-def named(images: Picture | Sequence[Picture]) -> Iterator[tuple[str, Picture]]:
-    """Each picture with its name; folders and globs opened up."""
-    several: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
-    for n, image in enumerate(several, 1):
+def named(images: Picture | Iterable[Picture]) -> Iterator[tuple[str, Given]]:
+    """Each picture with its name; folders and globs opened up. Raises Mistake for no picture."""
+    if isinstance(images, set | frozenset | Mapping):
+        raise Mistake(f"A {type(images).__name__} is no list of pictures: give one, in an order.")
+    alone = isinstance(images, ALONE) or hasattr(images, "read")
+    several = images if isinstance(images, Iterable) and not alone else [images]
+    for n, picture in enumerate(several, 1):
+        image = given(picture)  # type: ignore[arg-type]  # anything may be in there: it checks
         if not isinstance(image, str | os.PathLike):
-            yield f"picture {n}", image
+            called = getattr(picture, "name", None)  # an open file's
+            yield written(called) if isinstance(called, str) else f"picture {n}", image
             continue
         name, path = os.fspath(image), Path(image)
         if not name:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hubel import draws
@@ -16,11 +15,11 @@ from hubel import pixels as px
 from hubel.breaking import cues, masks, sixteen
 from hubel.breaking.masks import Masks
 from hubel.data.samples import Files, Samples
-from hubel.foreign import FORMATS
 from hubel.inference.answers import Answers
 from hubel.mistakes import Mistake
 from hubel.model import Classifier
 from hubel.networks.weights import imagenet_classes
+from hubel.opening import opened
 from hubel.pixels import Pixels, PixelSpec
 from hubel.verbs.labelled import Split, flattered, numbered, samples_of
 from hubel.verbs.load import own_run
@@ -182,14 +181,14 @@ def opacity(path: str | os.PathLike[str], spec: PixelSpec) -> Masks | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            with opened(path, px.written(path)) as image:
                 if "A" not in image.getbands() and "transparency" not in image.info:
                     return None
             over: list[Pixels] = [
                 px.read(path, replace(spec, background=ground), background=ground)
                 for ground in (0.0, 1.0)
             ]
-    except (OSError, UnidentifiedImageError, px.Unreadable):
+    except px.Unreadable:
         return None  # it could be read a moment ago: no reason to stop
     apart = over[1].astype(np.int16) - over[0]
     mask: Masks = apart.max(2) < 255 - OPAQUE

@@ -81,7 +81,7 @@ def begin_with(recipe: Recipe, run: Run | None) -> tuple[Recipe, Classifier | No
 
 
 def pixels(recipe: Recipe, start: Classifier) -> PixelSpec:
-    """What the network will see: the start's pixels, whole pictures by the recipe's `resize`."""
+    """What the network will see: the start's pixels, resized by the recipe's `resize`."""
     fixed = catalogue.entry(recipe.network).fixed
     if recipe.size and fixed and start.pixels.size != (recipe.size, recipe.size):
         raise Mistake(
@@ -89,7 +89,7 @@ def pixels(recipe: Recipe, start: Classifier) -> PixelSpec:
             f"leave out size={recipe.size}."
         )
     size = (recipe.size, recipe.size) if recipe.size else start.pixels.size
-    return replace(start.pixels, size=size, resize=recipe.resize, crop_fraction=1.0)
+    return replace(start.pixels, size=size, resize=recipe.resize)
 
 
 def notices(recipe: Recipe, start: Classifier, samples: Samples) -> list[str]:

@@ -2,6 +2,8 @@
 
 import sys
 
+from hubel.legible import legible
+
 
 class Watch:
     """A listener; this one is deaf. The command line draws bars, `Lines` prints."""
@@ -18,7 +20,7 @@ class Lines(Watch):
 
     def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
         if stage == "epoch":
-            print(f"epoch {done}/{total}  {detail}", file=sys.stderr, flush=True)
+            print(f"epoch {done}/{total}  {legible(detail)}", file=sys.stderr, flush=True)
 
     def notice(self, sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)
+        print(legible(sentence), file=sys.stderr, flush=True)
