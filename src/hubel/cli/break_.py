@@ -1,7 +1,6 @@
 """hubel break"""
 
 import json
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 
 from hubel.cli.options import Device, Json, Threads, Workers
 from hubel.mistakes import Mistake, unknown
+from hubel.verbs.watch import say
 
 if TYPE_CHECKING:
     from hubel.verbs.watch import Watch
@@ -214,7 +214,7 @@ def break_(
             print(line)
         print(f"Page  {found.page}")
     if found.stopped:
-        print("hubel: Stopped: the page holds what was done.", file=sys.stderr)
+        say("hubel: Stopped: the page holds what was done.")
         raise typer.Exit(130)
 
 

@@ -1,13 +1,13 @@
 """hubel look"""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
 from hubel.cli.options import Device, Json, Threads
 from hubel.mistakes import Mistake
+from hubel.verbs.watch import say
 
 EXAMPLES = """
 \b
@@ -104,7 +104,7 @@ def look(
             watch=watch,
         )
     for name, reason in found.unreadable:
-        print(f"hubel: could not read {legible(name)}: {reason}.", file=sys.stderr)
+        say(f"hubel: could not read {legible(name)}: {reason}.")
     if as_json:
         told = {"page": str(found.page), "pictures": [each.as_json() for each in found.looks]}
         print(json.dumps(told, ensure_ascii=False, indent=2))
@@ -148,7 +148,7 @@ def _atlas(
         print(f"Units {len(found.units)} of {layer}")
         print(f"Page  {found.page}")
     if found.stopped:
-        print("hubel: Stopped: the page holds the units that were done.", file=sys.stderr)
+        say("hubel: Stopped: the page holds the units that were done.")
         raise typer.Exit(130)
 
 

@@ -1,13 +1,13 @@
 """hubel style"""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
 from hubel.cli.options import Device, Json, Threads
 from hubel.mistakes import Mistake
+from hubel.verbs.watch import say
 
 EXAMPLES = """
 \b
@@ -108,7 +108,7 @@ def style(
             )
         print(f"Grid  {found.grid}" if found.pictures else "No picture was begun.")
     if found.stopped:
-        print("hubel: Stopped; the same command goes on.", file=sys.stderr)
+        say("hubel: Stopped; the same command goes on.")
         raise typer.Exit(130)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel import atomic
 from hubel.home import home
 from hubel.pixels import PixelSpec
 
@@ -74,10 +75,14 @@ class Store:
             writer = None
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = held.enter_context((self.path / LOCK).open("ab"))
+                lock = held.enter_context(open(self.path / LOCK, "ab", opener=atomic.no_link))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                rows = held.enter_context((self.path / ROWS).open("ab", buffering=0))
-                index = held.enter_context((self.path / INDEX).open("ab", buffering=0))
+                rows = held.enter_context(
+                    open(self.path / ROWS, "ab", buffering=0, opener=atomic.no_link)
+                )
+                index = held.enter_context(
+                    open(self.path / INDEX, "ab", buffering=0, opener=atomic.no_link)
+                )
                 known, _ = self.contents()
                 rows.truncate(len(known) * self.row_bytes)
                 index.truncate(sum(len(digest) + 1 for digest in known))

@@ -12,6 +12,7 @@ from torch import Tensor
 from hubel.breaking.fooling import GRADIENT, WAYS
 from hubel.mistakes import Failure, Mistake
 
+STATE = "state.safetensors"
 KEY = "fooling"  # of the settings in the file's header
 HASHED = ("network",)  # settings that are SHA-256 digests
 NEEDED = {"confidences", "evaluations", "generation", "curve"}
@@ -97,6 +98,16 @@ def read(path: Path) -> Kept | None:
         raise Failure(
             f"{path} is damaged ({wrong}): remove it to begin anew, or restore it from a copy."
         ) from None
+
+
+def is_same(folder: Path, *, asked: Kept, resume: bool) -> bool:
+    """Whether the result of a folder is the one to go on with, where none was named."""
+    if resume:
+        return True
+    try:
+        return going_on(read(folder / STATE), asked, folder, resume=False)[1]
+    except (Mistake, Failure):
+        return False
 
 
 def going_on(found: Kept | None, asked: Kept, folder: Path, *, resume: bool) -> tuple[Kept, bool]:

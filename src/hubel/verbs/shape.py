@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import hubel
-from hubel import atomic
 from hubel.breaking import shape_bias as figures
 from hubel.breaking.cue_conflict import METHODS, Painting
 from hubel.breaking.shape_bias import PUBLISHED, RESAMPLES, SHAPE, TEXTURE, Trial
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.report.shape import BiasRow, Shape, TrialRow, shape_page
 from hubel.report.wording import percent
 from hubel.training.evaluate import wilson
@@ -27,15 +28,16 @@ from hubel.verbs import machine
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
-from hubel.verbs.place import place
+from hubel.verbs.place import near, place
 from hubel.verbs.shape_plan import Plan, Said, conflicts_of, plan_of, said_of
 from hubel.verbs.shape_report import Conflicts, bias_row, drawings, measured, stimulus_rows
 from hubel.verbs.shape_sources import Namer, Sources, namer, samples_for, sources
-from hubel.verbs.shape_work import Work, clear, digest
+from hubel.verbs.shape_work import Work, digest
 from hubel.verbs.watch import Watch
 
 PAGE, FACTS = "shape.html", "shape.json"
 PAIRS = 40  # images
+ASKED = ("model", "referee", "data", "method", "seed")  # facts that make it another test
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def shape_bias(
     images: int = 500,
     split: Split | None = None,
     seed: int = 0,
-    out: str | os.PathLike[str] = "break-shape",
+    out: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
     workers: int = 0,
@@ -91,8 +93,9 @@ def shape_bias(
     that is said. pairs: how many cue-conflict images; rounded down to what makes the design
     balanced (`breaking.cue_conflict.design`). method: a row of METHODS there. painter,
     style_weight, steps: of style transfer; None: what `Painting` has. out: the folder for
-    shape.html, shape.json, the drawings and conflicts/ with all images; an earlier result there is
-    replaced, but for images that are asked for again.
+    shape.html, shape.json, the drawings and conflicts/ with all images, where an earlier result is
+    replaced, but for images that are asked for again; None: a new one, break-shape in the model's
+    run, or here.
 
     The first Ctrl-C ends it after the image at work, and what there is is written; asked again, it
     goes on with what is missing.
@@ -101,7 +104,8 @@ def shape_bias(
     """
     watch = watch or Watch()
     _check(method, pairs, steps)
-    folder = place(Path(out), FACTS, "test of shape against texture", data=data)
+    usual = near(model, "break-shape")
+    results = place(out, usual, FACTS, "test of shape against texture", data=data)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     judge = None if referee is None else loaded(referee, download=download, watch=watch).to(where)
@@ -118,26 +122,36 @@ def shape_bias(
         plan = plan_of(found, ours, said, pairs=pairs, seed=seed, judged=judged)
         for note in plan.notes:
             watch.notice(note)
+        judged_by = None if referee is None else called(referee, "the referee")
+        asked = _facts(found, ours, called(model), judged_by, method, seed, plan)
         made: Conflicts | None = None
         files, stopped = list[str](), False
-        if plan.pairs:
-            painting = _painting(method, painter, style_weight, steps, where, download, watch)
-            work = Work(
-                folder, found.images, found.textures, plan.pairs, ours.classes,
-                method=method, painting=painting, seed=seed,
-            )  # fmt: skip
-            painted = _painted(work, folder, watch)
-            files, stopped = [file.name for file in work.files], len(painted) < len(plan.pairs)
-            if stopped:
-                plan = plan.cut(len(painted))
-            made = conflicts_of(found, ours, painted, plan, said, judged=judged)
-        else:
-            clear(folder)
-        told = _told(found, ours, shown, answers, made, files, plan, said, seed)
-    judged_by = None if referee is None else called(referee, "the referee")
-    facts = _facts(found, ours, called(model), judged_by, method, seed, plan)
-    _write(folder, told, facts, finished=not stopped)
-    return Shaped(folder / PAGE, told, _lead(told, facts["chance"]), stopped)
+        with results.held(partial(_is_same, asked=asked)) as folder:
+            if plan.pairs:
+                painting = _painting(method, painter, style_weight, steps, where, download, watch)
+                work = Work(
+                    folder, found.images, found.textures, plan.pairs, ours.classes,
+                    method=method, painting=painting, seed=seed,
+                )  # fmt: skip
+                painted = _painted(work, folder, asked, watch)
+                files = [Path(name).name for name in work.files]
+                stopped = len(painted) < len(plan.pairs)
+                if stopped:
+                    plan = plan.cut(len(painted))
+                made = conflicts_of(found, ours, painted, plan, said, judged=judged)
+            told = _told(found, ours, shown, answers, made, files, plan, said, seed)
+            facts = _facts(found, ours, called(model), judged_by, method, seed, plan)
+            _write(folder, told, facts, finished=not stopped)
+    return Shaped(folder.path / PAGE, told, _lead(told, facts["chance"]), stopped)
+
+
+def _is_same(folder: Path, *, asked: dict[str, Any]) -> bool:
+    """Whether the folder holds an unfinished test of the same things."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return not facts["finished"] and all(facts[key] == asked[key] for key in ASKED)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _check(method: str, pairs: int, steps: int | None) -> None:
@@ -149,16 +163,13 @@ def _check(method: str, pairs: int, steps: int | None) -> None:
         raise Mistake(f"--steps is 1 or more, not {steps}.")
 
 
-def _painted(work: Work, folder: Path, watch: Watch) -> NDArray[np.uint8]:
+def _painted(work: Work, folder: Output, asked: dict[str, Any], watch: Watch) -> NDArray[np.uint8]:
     """The images uint8 (M, C, H, W); fewer than planned where a stop was asked for."""
-    if not (folder / FACTS).is_file():
-        atomic.write(folder / FACTS, '{"finished": false}\n')  # known as ours from now on
+    folder.write(FACTS, json.dumps(asked | {"finished": False}, indent=2) + "\n")
     with interruptible() as request:
         made = work.make(request, watch)
     if len(made) < len(work.pairs):
         watch.notice("Stopping: what there is is being written.")
-    else:
-        work.tidy()
     return made
 
 
@@ -289,17 +300,13 @@ def _counted(found: Shape, facts: dict[str, Any]) -> str:
     return said + (f"{out} of {len(found.trials)} do not count. " if out else "")
 
 
-def _write(folder: Path, found: Shape, facts: dict[str, Any], *, finished: bool) -> None:
-    """The page last of all but the facts; images are there already."""
+def _write(folder: Output, found: Shape, facts: dict[str, Any], *, finished: bool) -> None:
+    """The page last of all but the facts; images are there already, an earlier test's go."""
     page = shape_page(
         found, facts | {"lead": _lead(found, facts["chance"]), "counted": _counted(found, facts)}
     )
     drawn = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
-    for name in ("bias", "conflicts", "demonstration"):
-        if f"{name}.png" not in drawn:
-            (folder / f"{name}.png").unlink(missing_ok=True)  # an earlier result's
-    for name, content in drawn.items():
-        atomic.write(folder / name, content)
-    atomic.write(folder / PAGE, page)
     told = facts | found.as_json() | {"finished": finished}
-    atomic.write(folder / FACTS, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    folder.write_all({**drawn, PAGE: page, FACTS: text})
+    folder.finish()
