@@ -89,7 +89,7 @@ class Output:
     def __init__(self, path: Path, kind: str) -> None:
         self.path = path
         self._known = _read(path)
-        self._kind, self._names = kind, set[str]()
+        self._kind, self._begun, self._names = kind, kind_of(path) is not None, set[str]()
         for name, sums in self._known.items():
             if os.path.lexists(path / name) and _sum(path / name) not in sums:
                 raise Failure(
@@ -128,8 +128,9 @@ class Output:
         new = {name: told for name, told in sums.items() if told not in self._known.get(name, ())}
         # the empty line ends one that a kill cut short
         lines = ["", *(json.dumps([name, told]) for name, told in new.items())]
-        if kind_of(self.path) is None:
+        if not self._begun:
             atomic.write(self.path / LISTING, json.dumps({"result": self._kind}))
+            self._begun = True
         if new:
             atomic.append(self.path / LISTING, "\n".join(lines), synced=True)
         for name, told in new.items():

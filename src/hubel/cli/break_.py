@@ -32,8 +32,6 @@ OWN: dict[str, set[str]] = {
     "shape": PICTURES | {"referee", "pairs", "method"},
     "fooling": {"encoding", "classes", "evaluations", "resume"},
 }
-OUT = {"attacks": "break", "corruptions": "break-corruptions", "shape": "break-shape",
-       "fooling": "break-fooling"}  # fmt: skip
 ATTACKS, CORRUPTIONS, SHAPE, FOOLING = (f"--by {name}" for name in OWN)
 
 
@@ -167,8 +165,9 @@ def break_(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="The folder for the page",
-            show_default="break, break-corruptions, …",
+            help="The folder for the page; an earlier result of the same way in it is replaced, "
+            "other files are left alone",
+            show_default="a new one in the run, or here",
         ),
     ] = None,
     download: Annotated[
@@ -187,7 +186,7 @@ def break_(
     from hubel.cli.progress import watching
 
     common: dict[str, Any] = {
-        "seed": seed, "out": out or OUT[by], "device": device, "threads": threads,
+        "seed": seed, "out": out, "device": device, "threads": threads,
         "download": download,
     }  # fmt: skip
     if by != "fooling":

@@ -61,7 +61,15 @@ def look(
     trust: Annotated[
         bool, typer.Option("--trust/--no-trust", help="Put the maps on trial; most of the time.")
     ] = True,
-    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the page")] = "look",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder for the page; an earlier look or atlas in it is replaced, other files "
+            "are left alone",
+            show_default="a new one in the run, or here",
+        ),
+    ] = None,
     download: Annotated[
         bool,
         typer.Option("--download", help="Fetch the network's published weights if need be."),
@@ -127,7 +135,7 @@ def _atlas(
     data: str | None,
     unit: int | None,
     rule: str,
-    out: str,
+    out: str | None,
     download: bool,
     device: str,
     threads: int | None,

@@ -31,7 +31,9 @@ def networks(
     ] = False,
     out: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Where its picture goes", show_default="NAME.png"),
+        typer.Option(
+            metavar="PATH", help="Where its picture goes, a new file", show_default="NAME.png"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

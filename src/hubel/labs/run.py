@@ -63,7 +63,7 @@ def run_lab(
     if size not in get_args(Size):
         raise unknown("size of a lab", size, get_args(Size))
     _check_options(name, lab, options or {})
-    results = place(out, Path("labs") / name, FACTS, "lab's")
+    results = place(out, Path("labs") / name, FACTS, "lab's result")
     with results.held() as folder:
         began = time.perf_counter()
         with _seeded(draws.integer(seed, "lab", name)):
