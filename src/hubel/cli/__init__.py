@@ -101,7 +101,8 @@ def main() -> None:
 
 
 def _streams() -> list[io.TextIOWrapper]:
-    return [each for each in (sys.stdout, sys.stderr) if isinstance(each, io.TextIOWrapper)]
+    both = (sys.stdout, sys.stderr)
+    return [each for each in both if isinstance(each, io.TextIOWrapper) and not each.closed]
 
 
 def _raise_interruption(left: SystemExit) -> None:
