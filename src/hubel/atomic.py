@@ -134,7 +134,7 @@ def remove(path: Path, *, within: Path) -> None:
     if not path.parent.is_dir():
         return
     with contextlib.suppress(OSError):
-        with _folder(path.parent, within) as at:
+        with _folder(path.parent, within) as at, contextlib.suppress(FileNotFoundError):
             os.unlink(path.name, dir_fd=at)
         for folder in path.relative_to(within).parents:
             if folder != Path():
