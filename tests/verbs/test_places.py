@@ -10,7 +10,6 @@ import hubel
 from hubel.model import Classifier
 from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
-from hubel.training.initialisation import initialise
 from hubel.verbs.networks import draw, layers
 from tests.conftest import Command
 
@@ -19,7 +18,6 @@ MINE = ("mynotes/thesis.txt", ".git/HEAD", "my-own-photo.png")
 
 def styled(out: Path | None) -> Path:
     network = catalogue.build("small", classes=2, channels=3, size=(12, 12), widths=[2, 2, 2])
-    initialise(network, seed=0)
     classifier = Classifier(network, classes=("a", "b"), pixels=PixelSpec((12, 12), 3))
     pictures = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     return hubel.style(*pictures, network=classifier, size=16, steps=1, out=out).folder
