@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hubel.lock import LOCK
+from hubel.output import LISTING
 from hubel.verbs.watch import Watch
 
 
@@ -59,6 +61,11 @@ def folder(tmp_path: Path) -> Path:
         for i in range(10):
             paint(root / name / f"{i}.png", 100 * k + i, 40 + 85 * k)
     return root
+
+
+def written(folder: Path) -> set[str]:
+    """The names in a folder of results, but for what every such folder has."""
+    return {path.name for path in folder.iterdir()} - {LOCK, LISTING}
 
 
 # A quick training on the folder: what a test adds is what it is about.

@@ -118,8 +118,14 @@ class Model(nn.Module):
         return {WEIGHTS: weights, FACTS: (text + "\n").encode()}
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the model folder; what stood there before is replaced only once all is written."""
-        return atomic.write_folder(Path(folder), self.files())
+        """Write the model folder; an earlier model there is replaced once all is written.
+
+        Other files in it stay. Raises Mistake for a folder that holds something else than a model.
+        """
+        path = Path(folder).resolve()
+        if path.is_dir() and any(path.iterdir()) and not (path / FACTS).is_file():
+            raise Mistake(f"{folder} holds something that is no model: save into another folder.")
+        return atomic.write_folder(path, self.files())
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, build: Build) -> Self:

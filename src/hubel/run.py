@@ -1,13 +1,13 @@
 """The run folder: one training's whole story on disk, safe against kill -9, full disks and twins.
 
-It takes plain text, bytes and mappings, and knows neither recipes nor networks. A lock (`flock`,
-which the kernel drops with the process: never a stale pid file) keeps two processes apart; every
-file is written whole or not at all; a checkpoint carries a manifest of SHA-256 hashes, and the one
-before it is kept, so that a damaged one is named and stepped over.
+It takes plain text, bytes and mappings, and knows neither recipes nor networks. A lock keeps two
+processes apart; every file is written whole or not at all, and through no link; a checkpoint
+carries a manifest of SHA-256 hashes, and the one before it is kept, so that a damaged one is named
+and stepped over.
 """
 
+import contextlib
 import csv
-import fcntl
 import hashlib
 import io
 import json
@@ -23,10 +23,17 @@ from typing import Any, TypeVar
 
 from hubel import atomic, reading
 from hubel.legible import cell, legible
+from hubel.lock import LOCK, locked
 from hubel.mistakes import Failure, Mistake
 
 MANIFEST = "manifest.json"
 T = TypeVar("T")
+# Written last when a run begins, or restarts: a folder with neither of them is no run yet.
+RECIPE, RESTARTS = "recipe.toml", "restarts.json"
+TRIAL = "trial.toml"  # the recipe of each of the restarts
+START = "start"  # the folder of a run that keeps the model it began with
+# What a training may have left that was killed before it was a run.
+BEGUN = {"environment.json", "classes.json", "splits.csv", "status.json", "log.txt", TRIAL, START}
 
 
 @dataclass(frozen=True)
@@ -60,14 +67,13 @@ class Run:
 
     @classmethod
     def create(cls, name: str, *, out: Path | None = None, parent: Path = Path("runs")) -> "Run":
-        """A folder of its own: `out`, or `runs/<date>-<name>[-n]`; nothing is ever overwritten."""
+        """A folder of its own: `out`, or `runs/<date>-<name>[-n]`; nothing is ever overwritten.
+
+        What a training left that was killed before it was a run is no hindrance.
+        """
         try:
             if out is not None:
-                if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                    raise Mistake(
-                        f"{out} is there already, and a run never overwrites: give another --out, "
-                        f"or go on with it: hubel train --resume {out}."
-                    )
+                check_new(out)
                 out.mkdir(parents=True, exist_ok=True)
                 return cls(out.resolve())
             stem = f"{date.today().isoformat()}-{legible(name)}"
@@ -86,37 +92,41 @@ class Run:
     @classmethod
     def find(cls, path: Path) -> "Run":
         """The run folder at a path. Raises Mistake when it is none."""
-        if not (path / "recipe.toml").is_file():
-            raise Mistake(f"{path} is no run folder: it holds no recipe.toml.")
+        if not (path / RECIPE).is_file():
+            begun = " The training was ended before it began: ask for it again." * _is_begun(path)
+            raise Mistake(f"{path} is no run folder: it holds no {RECIPE}.{begun}")
         return cls(path.resolve())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process alone. Raises Failure while another one holds it."""
-        path = self.path / "lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as wrong:
-            raise atomic.cannot_write(path, wrong) from wrong
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.read(descriptor, 20).decode().strip() or "unknown"
-                raise Failure(
-                    f"{self.path} is in use by another process (pid {holder}): wait for it, "
-                    "or stop it."
-                ) from None
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-            for folder in (self.path, self.path / "checkpoints"):
-                atomic.sweep(folder)
+        with locked(self.path):
+            atomic.sweep(self.path / "checkpoints", within=self.path)
             yield
-        finally:
-            os.close(descriptor)
+
+    def clear(self) -> None:
+        """Remove what a training left here that was ended before it was a run; nothing else."""
+        if not is_run(self.path):
+            for name in BEGUN - {START}:
+                atomic.remove(self.path / name, within=self.path)
+            for name in ("model.safetensors", "model.json"):
+                atomic.remove(self.path / START / name, within=self.path)
+
+    def abandon(self) -> None:
+        """`clear`, and the folder goes if it is empty then; for the holder of its lock."""
+        self.clear()
+        with contextlib.suppress(OSError):
+            (self.path / "trials").rmdir()
+        with contextlib.suppress(OSError):
+            if os.listdir(self.path) == [LOCK]:
+                (self.path / LOCK).unlink()
+                self.path.rmdir()
 
     def write(self, name: str, content: str | bytes) -> Path:
-        return atomic.write(self.path / name, content)
+        return atomic.write(self.path / name, content, within=self.path)
+
+    def write_folder(self, name: str, files: Mapping[str, bytes]) -> Path:
+        return atomic.write_folder(self.path / name, files, within=self.path)
 
     def write_json(self, name: str, facts: Mapping[str, Any]) -> Path:
         return self.write(name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
@@ -151,19 +161,19 @@ class Run:
 
     def log(self, line: str) -> None:
         """One more line in `log.txt`; a log that cannot be written stops nothing."""
-        try:
-            with (self.path / "log.txt").open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {legible(line)}\n")
-        except OSError:
-            pass
+        with contextlib.suppress(Failure):
+            when = time.strftime("%Y-%m-%d %H:%M:%S")
+            atomic.append(self.path / "log.txt", f"{when}  {legible(line)}\n")
 
-    def save(self, name: str, files: Mapping[str, bytes], *, keep: str | None = None) -> Path:
+    def save(self, name: str, files: Mapping[str, bytes], *, keep: str = "") -> Path:
         """Save `checkpoints/<name>` with its manifest; the one before stays as `keep`."""
         hashes = {part: hashlib.sha256(content).hexdigest() for part, content in files.items()}
         manifest = (json.dumps(hashes, indent=2) + "\n").encode()
-        folder = self.path / "checkpoints"
         return atomic.write_folder(
-            folder / name, {**files, MANIFEST: manifest}, keep=folder / keep if keep else None
+            self.path / "checkpoints" / name,
+            {**files, MANIFEST: manifest},
+            keep=keep,
+            within=self.path,
         )
 
     def load(self, *names: str) -> Checkpoint | None:
@@ -184,12 +194,36 @@ class Run:
         return None
 
 
+def check_new(out: Path) -> None:
+    """Raises Mistake for a folder that a run cannot begin in."""
+    if out.is_symlink() and not out.exists():
+        raise Mistake(f"{out} is a link that leads nowhere: give another --out.")
+    if not out.exists() or (out.is_dir() and (_is_begun(out) or not any(out.iterdir()))):
+        return
+    what = f", or go on with it: hubel train --resume {out}" if is_run(out) else ""
+    raise Mistake(f"{out} is there already, and a run never overwrites: give another --out{what}.")
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder can be gone on with: a run, or restarts that are not at their end."""
+    return (path / RECIPE).is_file() or (path / RESTARTS).is_file()
+
+
 def newest(parent: Path = Path("runs")) -> Run:
     """The run under `runs/` that was last written to and has a model. Raises Mistake without."""
     models = [facts for facts in parent.glob("*/model/model.json") if facts.is_file()]
     if not models:
         raise Mistake(f"There is no finished run in {parent}/: name a MODEL, or train one first.")
     return Run(max(models, key=lambda facts: facts.stat().st_mtime).parent.parent.resolve())
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether the folder holds what a training leaves that ends before it is a run, and no more."""
+    try:
+        names = {each.name for each in path.iterdir() if not each.name.endswith(".partial")}
+    except OSError:
+        return False
+    return LOCK in names and names <= BEGUN | {LOCK}
 
 
 def _read_checked(folder: Path) -> dict[str, bytes]:

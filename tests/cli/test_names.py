@@ -48,7 +48,7 @@ def test_a_cell_says_what_it_was_given(text: str, tmp_path: Path) -> None:
     assert not cell(text).startswith(("=", "+", "-", "@", "\t"))
     run = Run.create("x", out=tmp_path / "run")
     run.write_table("names.csv", [{"name": text, "n": -0.5}])
-    assert run.read_table("names.csv") == [{"name": text, "n": "-0.5"}]
+    assert run.read_table("names.csv", dict[str, str]) == [{"name": text, "n": "-0.5"}]
 
 
 def test_a_name_that_begins_like_a_picture_is_made_legible_on_a_page() -> None:

@@ -12,7 +12,7 @@ from hubel.labs import catalogue, page, run
 from hubel.labs.lab import Setting
 from hubel.labs.lecture import CLAIMS
 from hubel.mistakes import Failure, Mistake
-from tests.conftest import Heard
+from tests.conftest import Heard, written
 
 PNG = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU"
@@ -63,7 +63,7 @@ def test_what_a_lab_leaves(told: dict[str, int], tmp_path: Path) -> None:
     ran = run.run_lab("one", size="quick", seed=3, out=tmp_path / "lab", options={"factor": 2.0})
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.get_num_threads() == threads
-    assert sorted(path.name for path in ran.folder.iterdir()) == ["dot.png", "numbers.json"]
+    assert written(ran.folder) == {"dot.png", "numbers.json"}
     facts = json.loads((ran.folder / "numbers.json").read_text())
     assert (facts["lab"], facts["size"], facts["seed"]) == ("one", "quick", 3)
     assert facts["options"] == {"factor": 2.0}
@@ -99,8 +99,9 @@ def test_nothing_of_others_is_overwritten_and_nothing_is_half_written(
 
 
 def test_a_lecture_is_not_overwritten_by_a_lab(told: dict[str, int], tmp_path: Path) -> None:
-    run.run_lab("one", size="quick", out=tmp_path / "all")
-    page.run_all(size="quick", out=tmp_path / "all")  # beside that lab's files
+    page.run_all(size="quick", out=tmp_path / "all")
+    with pytest.raises(Mistake, match="no lecture"):
+        page.run_all(size="quick", out=tmp_path / "all" / "one")
     with pytest.raises(Mistake, match="no lab's"):
         run.run_lab("one", size="quick", out=tmp_path / "all")
 
@@ -201,7 +202,7 @@ def test_an_interrupted_lecture_keeps_what_it_has(
     with pytest.raises(KeyboardInterrupt):
         page.run_all(size="quick", out=tmp_path, watch=heard)
     assert heard.notices[-1] == f"1 of 2 labs are kept in {tmp_path}; the same call goes on."
-    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert written(tmp_path) == {"one", "lecture.json"}
     ran = run.kept("one", tmp_path / "one", size="quick", seed=0)
     assert ran is not None
     again = run.run_lab("one", size="quick", out=tmp_path / "again")

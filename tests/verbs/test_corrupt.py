@@ -16,7 +16,7 @@ from hubel.pixels import PixelSpec
 from hubel.verbs import corrupting
 from hubel.verbs.corrupt import corrupt
 from hubel.verbs.watch import Watch
-from tests.conftest import Heard
+from tests.conftest import Heard, written
 
 CLASSES = ("dark", "grey", "light")
 SOME = ["brightness", "snow", "rotate"]
@@ -52,7 +52,7 @@ def test_the_page_and_the_record(folder: Path, tmp_path: Path) -> None:
     assert {k: v for k, v in found.as_json().items() if k in told} == {
         k: told[k] for k in found.as_json() if k in told
     }
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    names = written(tmp_path / "out")
     assert names == {
         "corruptions.html", "corruptions.json", "by-corruption.png", "by-severity.png", "sheet.png"
     }  # fmt: skip

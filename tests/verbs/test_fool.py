@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hubel.pixels import PixelSpec
 from hubel.training.initialisation import initialise
 from hubel.verbs.fool import fool
 from hubel.verbs.watch import Watch
+from tests.conftest import written
 
 QUICK = {"evaluations": 40, "offspring": 10}
 WAYS = ("cppn", "direct", "gradient")
@@ -54,9 +56,9 @@ def whole(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def _same(one: Path, other: Path) -> None:
-    assert {path.name for path in one.iterdir()} == {path.name for path in other.iterdir()}
-    for path in one.iterdir():
-        assert path.read_bytes() == (other / path.name).read_bytes(), path.name
+    assert written(one) == written(other)
+    for name in written(one):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_what_is_written(classifier: Classifier, tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_what_is_written(classifier: Classifier, tmp_path: Path) -> None:
         confidences = [each["confidence"] for each in row["classes"]]
         assert row["median"] == pytest.approx(np.median(confidences))
         assert row["at_99_percent"] == sum(each >= 0.99 for each in confidences)
-    assert {path.name for path in (tmp_path / "f").iterdir()} == files
+    assert written(tmp_path / "f") == files
     assert found.as_json()["ways"][0]["way"] == "cppn"
     json.dumps(found.as_json())
     # another, finished one takes its place
@@ -130,8 +132,7 @@ def test_more_evaluations_and_ways_are_those_of_a_longer_search(
 
 def test_a_damaged_state_is_named(classifier: Classifier, tmp_path: Path, whole: Path) -> None:
     out = tmp_path / "f"
-    out.mkdir()
-    (out / "fooling.json").write_bytes((whole / "fooling.json").read_bytes())
+    shutil.copytree(whole, out)
     state = (whole / "state.safetensors").read_bytes()
     for content in (state[:-9], b"", b"\x80\x04pickle", state.replace(b'\\"ways', b'\\"wasy')):
         (out / "state.safetensors").write_bytes(content)

@@ -75,6 +75,7 @@ def test_killed_as_a_trial_began(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     hubel.restart(folder, restarts=2, out=run, minutes=1e-6, **TOLD)
     (run / "trials" / "2").mkdir()
+    (run / "trials" / "2" / "lock").touch()  # the first file of all
     (run / "trials" / "2" / "environment.json").write_text("{}")
     assert len(hubel.restart(resume=run).trials) == 2
 

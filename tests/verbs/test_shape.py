@@ -19,6 +19,7 @@ from hubel.training.evaluate import wilson
 from hubel.verbs import shape_sources
 from hubel.verbs.shape import shape_bias
 from hubel.verbs.watch import Watch
+from tests.conftest import written
 
 COLOURS = {"blue": 2, "green": 1, "red": 0}
 SIDE = 32
@@ -93,7 +94,7 @@ def test_a_network_of_colours_goes_by_texture(data: Path, tmp_path: Path) -> Non
     found = shape_bias(
         model, data, referee=colour(sharp=5.0), out=tmp_path / "s", watch=watch, **QUICK
     )
-    assert {path.name for path in (tmp_path / "s").iterdir()} == FILES
+    assert written(tmp_path / "s") == FILES
     assert watch.notices == []
     assert not found.stopped
     overall = found.found.overall
@@ -136,7 +137,10 @@ def test_stopped_it_goes_on_and_images_are_used_again(data: Path, tmp_path: Path
     files = sorted((out / "conflicts").iterdir())
     assert len(files) == 4
     before = {file: file.stat().st_mtime_ns for file in files}
-    files[0].write_bytes(b"no picture")  # damaged: it is made again
+    files[0].write_bytes(b"no picture")  # damaged, or somebody else's
+    with pytest.raises(Failure, match="was changed since hubel wrote it, and is left alone"):
+        shape_bias(colour(), data, out=out, **settings)
+    files[0].unlink()  # it is made again
     watch = Heard()
     again = shape_bias(
         colour(sharp=3.0), data, out=out, watch=watch, **settings
@@ -209,9 +213,8 @@ def test_classes_that_it_cannot_name_are_named(data: Path, tmp_path: Path) -> No
     found = shape_bias(blind, data, out=tmp_path / "t", watch=watch, **QUICK)
     assert watch.notices[-1].startswith("A cue conflict takes two classes that the network can")
     assert found.found.overall is None
-    assert {path.name for path in (tmp_path / "t").iterdir()} == {
-        "shape.html", "shape.json", "accuracy.png", "stimuli.png"
-    }  # fmt: skip
+    files = {"shape.html", "shape.json", "accuracy.png", "stimuli.png"}
+    assert written(tmp_path / "t") == files
     none = Classifier(Colour((0, 2, 1)), classes=("blue", "green", "red"), pixels=colour().pixels)
     with pytest.raises(Failure, match="names none of these 9 pictures rightly"):
         shape_bias(none, data, out=tmp_path / "u", **QUICK)
@@ -254,7 +257,7 @@ def test_refuses_other_data_and_folders(data: Path, tmp_path: Path) -> None:
         shape_bias(colour(), tmp_path / "one", out=tmp_path / "s", **QUICK)
     with pytest.raises(Mistake, match="classes that the model does not know: green"):
         shape_bias(colour(("blue", "red")), data, out=tmp_path / "s", **QUICK)
-    with pytest.raises(Mistake, match=r"lies in .*things, which is replaced"):
+    with pytest.raises(Mistake, match=r"lies in .*things, where the test of shape"):
         shape_bias(colour(), data, out=data, **QUICK)
 
 

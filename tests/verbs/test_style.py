@@ -19,6 +19,7 @@ from hubel.pixels import PixelSpec
 from hubel.training.initialisation import initialise
 from hubel.verbs import style_state, styling
 from hubel.verbs.watch import Watch
+from tests.conftest import written
 
 FILES = {
     "weight-1.png", "weight-30.png", "grid.png", "curves.png", "style.json", "state.safetensors"
@@ -67,9 +68,9 @@ def whole(
 
 
 def _same(one: Path, other: Path) -> None:
-    assert {path.name for path in one.iterdir()} == {path.name for path in other.iterdir()}
-    for path in one.iterdir():
-        assert path.read_bytes() == (other / path.name).read_bytes(), path.name
+    assert written(one) == written(other)
+    for name in written(one):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_what_is_written(
@@ -79,7 +80,7 @@ def test_what_is_written(
     with torch.no_grad():
         found = hubel.style(*pictures, network=classifier, out=tmp_path / "style", **QUICK)
     assert [part.training for part in classifier.modules()] == modes
-    assert {path.name for path in (tmp_path / "style").iterdir()} == FILES
+    assert written(tmp_path / "style") == FILES
     for weight in (1, 30):
         with Image.open(tmp_path / "style" / f"weight-{weight}.png") as image:
             assert (image.size, image.mode) == ((21, 32), "RGB")  # 20 × 30, the aspect ratio kept

@@ -4,6 +4,7 @@ stdout is the result; progress, notices and errors go to stderr. Exit codes: 0 d
 2 usage, 130 interrupted.
 """
 
+import contextlib
 import io
 import os
 import signal
@@ -14,8 +15,8 @@ import typer
 
 from hubel import entrance
 from hubel.cli import break_, data, doctor, evaluate, lab, look, networks, predict, style, train
-from hubel.legible import legible
 from hubel.mistakes import Failure, Mistake
+from hubel.verbs.watch import say
 
 app = typer.Typer(
     name="hubel",
@@ -72,9 +73,8 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, interrupt)
     closed = _fill_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a sign gets its number
-            stream.reconfigure(errors="backslashreplace")
+    for stream in _streams():  # a terminal that lacks a sign gets its number
+        stream.reconfigure(errors="backslashreplace")
     try:
         try:
             if "stdout" in closed:
@@ -84,6 +84,11 @@ def main() -> None:
                 )
             entrance.enter()
             app(prog_name="hubel")
+        except SystemExit as left:
+            _raise_interruption(left)
+            if sys.stdout in _streams():
+                sys.stdout.flush()  # what it cannot take is told below
+            raise
         except Exception:
             if not interrupted:
                 raise
@@ -93,19 +98,39 @@ def main() -> None:
         _leave(str(wrong), 2)
     except (Failure, FloatingPointError) as wrong:
         _leave(str(wrong), 1)
-    except KeyboardInterrupt:
-        _leave("Interrupted.", 130)
+    except KeyboardInterrupt as wrong:
+        _leave(str(wrong) or "Interrupted.", 130)
     except BrokenPipeError:
-        # the reader of our output went away (`| head`): nobody is there to be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(1)  # the reader of our output went away (`| head`): nobody is there to be told
     except OSError as wrong:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it may be what is full
         _leave(f"{wrong.filename or 'The output'}: {wrong.strerror or wrong}.", 1)
     except (MemoryError, RuntimeError) as wrong:
         if isinstance(wrong, RuntimeError) and "memory" not in str(wrong).lower():
             raise
         _leave("Out of memory: try a smaller --batch-size, or a smaller network or size.", 1)
+    finally:
+        _let_go()
+
+
+def _streams() -> list[io.TextIOWrapper]:
+    both = (sys.stdout, sys.stderr)
+    return [each for each in both if isinstance(each, io.TextIOWrapper) and not each.closed]
+
+
+def _raise_interruption(left: SystemExit) -> None:
+    """typer makes a silent exit of Ctrl-C: it is a KeyboardInterrupt again, with what it says."""
+    interruption = getattr(left.__context__, "__cause__", None)
+    if isinstance(interruption, KeyboardInterrupt):
+        raise interruption from None
+
+
+def _let_go() -> None:
+    """What a stream could not take is dropped, or Python would fail over it at its end."""
+    for stream in _streams():
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fill_streams() -> list[str]:
@@ -126,6 +151,7 @@ def _fill_streams() -> list[str]:
 
 
 def _leave(sentence: str, code: int) -> None:
-    sys.stdout.flush()
-    print(f"hubel: {legible(sentence)}", file=sys.stderr)
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sys.stdout.flush()
+    say(f"hubel: {sentence}")
     sys.exit(code)

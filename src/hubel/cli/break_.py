@@ -1,7 +1,6 @@
 """hubel break"""
 
 import json
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 
 from hubel.cli.options import Device, Json, Threads, Workers
 from hubel.mistakes import Mistake, unknown
+from hubel.verbs.watch import say
 
 if TYPE_CHECKING:
     from hubel.verbs.watch import Watch
@@ -33,8 +33,6 @@ OWN: dict[str, set[str]] = {
     "shape": PICTURES | {"referee", "pairs", "method"},
     "fooling": {"encoding", "classes", "evaluations", "resume"},
 }
-OUT = {"attacks": "break", "corruptions": "break-corruptions", "shape": "break-shape",
-       "fooling": "break-fooling"}  # fmt: skip
 ATTACKS, CORRUPTIONS, SHAPE, FOOLING = (f"--by {name}" for name in OWN)
 
 
@@ -168,8 +166,9 @@ def break_(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="The folder for the page",
-            show_default="break, break-corruptions, …",
+            help="The folder for the page; an earlier result of the same way in it is replaced, "
+            "other files are left alone",
+            show_default="a new one in the run, or here",
         ),
     ] = None,
     download: Annotated[
@@ -189,7 +188,7 @@ def break_(
     from hubel.legible import legible
 
     common: dict[str, Any] = {
-        "seed": seed, "out": out or OUT[by], "device": device, "threads": threads,
+        "seed": seed, "out": out, "device": device, "threads": threads,
         "download": download,
     }  # fmt: skip
     if by != "fooling":
@@ -216,7 +215,7 @@ def break_(
             print(legible(line))
         print(f"Page  {legible(str(found.page))}")
     if found.stopped:
-        print("hubel: Stopped: the page holds what was done.", file=sys.stderr)
+        say("hubel: Stopped: the page holds what was done.")
         raise typer.Exit(130)
 
 

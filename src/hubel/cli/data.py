@@ -48,7 +48,10 @@ def show(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where the page and sheets go", show_default="NAME-inspection"
+            metavar="DIR",
+            help="Where page and sheet go; an earlier inspection in it is replaced, other files "
+            "are left alone",
+            show_default="NAME-inspection, or the next free NAME-inspection-2, …",
         ),
     ] = None,
     workers: Workers = 0,
@@ -56,8 +59,9 @@ def show(
 ) -> None:
     """Look a data set or folder through: counts, sizes, copies, classes that look alike.
 
-    Prints a summary, and writes inspection.html and contact-sheet.png. With --augment it writes
-    augmentation.png alone: each change to training pictures, beside the picture as it is.
+    Prints a summary, and writes inspection.html, inspection.json and contact-sheet.png. With
+    --augment it writes augmentation.png instead, into NAME-augmentation: each change to training
+    pictures, beside the picture as it is.
 
     \b
     Examples:

@@ -34,7 +34,12 @@ Quick = Annotated[bool, typer.Option("--quick", help="Seconds; its verdicts mean
 Seed = Annotated[int, typer.Option(help="Of every random draw.")]
 Out = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Where pictures and numbers go", show_default="labs/NAME"),
+    typer.Option(
+        metavar="DIR",
+        help="Where pictures and numbers go; an earlier lab in it is replaced, other files are "
+        "left alone",
+        show_default="labs/NAME, or the next free labs/NAME-2, …",
+    ),
 ]
 
 
@@ -86,7 +91,12 @@ def _labs(
     quick: Quick = False,
     seed: Seed = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="With --all: its folder", show_default="labs")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="With --all: its folder",
+            show_default="lecture, or the next free lecture-2, …",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -1,13 +1,13 @@
 """hubel look"""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
 from hubel.cli.options import Device, Json, Threads
 from hubel.mistakes import Mistake
+from hubel.verbs.watch import say
 
 EXAMPLES = """
 \b
@@ -61,7 +61,15 @@ def look(
     trust: Annotated[
         bool, typer.Option("--trust/--no-trust", help="Put the maps on trial; most of the time.")
     ] = True,
-    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the page")] = "look",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder for the page; an earlier look or atlas in it is replaced, other files "
+            "are left alone",
+            show_default="a new one in the run, or here",
+        ),
+    ] = None,
     download: Annotated[
         bool,
         typer.Option("--download", help="Fetch the network's published weights if need be."),
@@ -104,7 +112,7 @@ def look(
             watch=watch,
         )
     for name, reason in found.unreadable:
-        print(f"hubel: could not read {legible(name)}: {legible(reason)}.", file=sys.stderr)
+        say(f"hubel: could not read {legible(name)}: {reason}.")
     if as_json:
         told = {"page": str(found.page), "pictures": [each.as_json() for each in found.looks]}
         print(json.dumps(told, ensure_ascii=False, indent=2))
@@ -127,7 +135,7 @@ def _atlas(
     data: str | None,
     unit: int | None,
     rule: str,
-    out: str,
+    out: str | None,
     download: bool,
     device: str,
     threads: int | None,
@@ -148,7 +156,7 @@ def _atlas(
         print(f"Units {len(found.units)} of {layer}")
         print(f"Page  {found.page}")
     if found.stopped:
-        print("hubel: Stopped: the page holds the units that were done.", file=sys.stderr)
+        say("hubel: Stopped: the page holds the units that were done.")
         raise typer.Exit(130)
 
 

@@ -1,13 +1,13 @@
 """hubel networks"""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hubel.cli.options import Json
+from hubel.verbs.watch import say
 
 if TYPE_CHECKING:
     from hubel.verbs.verify import Verification
@@ -31,7 +31,9 @@ def networks(
     ] = False,
     out: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Where its picture goes", show_default="NAME.png"),
+        typer.Option(
+            metavar="PATH", help="Where its picture goes, a new file", show_default="NAME.png"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -94,7 +96,7 @@ def _show(name: str, out: str | None, as_json: bool) -> None:
     else:
         path = verb.draw(name, summary, out or f"{name}.png")
         said = f"Drawn in {path.resolve()}"
-    print(said, file=sys.stderr)
+    say(said)
 
 
 def _errors(error: dict[str, Any]) -> str:
@@ -130,7 +132,7 @@ def _verify(name: str | None, out: str | None, as_json: bool) -> None:
         from hubel.verbs import networks as verb
 
         path = verb.draw(name, verb.layers(name), out)
-        print(f"Drawn in {path.resolve()}", file=sys.stderr)
+        say(f"Drawn in {path.resolve()}")
     if not all(each.agrees for each in found):
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ import typer
 
 from hubel.cli.options import Device, Json, Threads
 from hubel.mistakes import Mistake
+from hubel.verbs.watch import say
 
 MOST_PIPED = 200_000_000
 
@@ -63,10 +64,7 @@ def predict(
         )
     for prediction in found:
         if prediction.error is not None:
-            print(
-                f"hubel: could not read {legible(prediction.image)}: {legible(prediction.error)}.",
-                file=sys.stderr,
-            )
+            say(f"hubel: could not read {legible(prediction.image)}: {prediction.error}.")
     if as_json:
         print(json.dumps([p.as_json() for p in found], ensure_ascii=False, indent=2))
     elif as_csv:

@@ -1,8 +1,10 @@
 """Progress on stderr: rich bars at a terminal, one line an epoch elsewhere."""
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -35,12 +37,31 @@ class Bars(Watch):
         )
 
 
+class _Terminal:
+    """stderr for the bars: one that is hung up, or full, ends no work."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
 @contextmanager
 def watching(quiet: bool = False) -> Iterator[Watch]:
     """The watch that suits stderr."""
     if quiet:
         yield Watch()
-    elif not sys.stderr.isatty():
+    elif sys.stderr is None or sys.stderr.closed or not sys.stderr.isatty():
         yield Lines()
     else:
         columns = (
@@ -49,5 +70,7 @@ def watching(quiet: bool = False) -> Iterator[Watch]:
             TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(
+            *columns, console=Console(file=cast("IO[str]", _Terminal(sys.stderr))), transient=True
+        ) as progress:
             yield Bars(progress)

@@ -1,13 +1,13 @@
 """hubel style"""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
 from hubel.cli.options import Device, Json, Threads
 from hubel.mistakes import Mistake
+from hubel.verbs.watch import say
 
 EXAMPLES = """
 \b
@@ -53,10 +53,20 @@ def style(
         float, typer.Option(metavar="W", help="Of the total variation: the higher, the smoother")
     ] = 20.0,
     seed: Annotated[int, typer.Option(help="Of the noise")] = 0,
-    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the pictures")] = "style",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder for the pictures; an earlier transfer in it is replaced, other files "
+            "are left alone",
+            show_default="style, style-2, …",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with what is there, for more steps or weights."),
+        typer.Option(
+            "--resume", help="Go on with the last one, or that in --out, for more steps or weights."
+        ),
     ] = False,
     download: Annotated[
         bool,
@@ -108,7 +118,7 @@ def style(
             )
         print(f"Grid  {found.grid}" if found.pictures else "No picture was begun.")
     if found.stopped:
-        print("hubel: Stopped; the same command goes on.", file=sys.stderr)
+        say("hubel: Stopped; the same command goes on.")
         raise typer.Exit(130)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from hubel.cli.options import Device, Json, Threads, Workers
 from hubel.mistakes import Mistake
+from hubel.verbs.watch import say
 
 EXAMPLES = """
 \b
@@ -170,7 +171,7 @@ def train(
         print(f"Run     {legible(str(run))}")
         print(f"Report  {legible(str(trained.run / 'report.html'))}")
     if stopped in ("interrupted", "time limit"):
-        typer.echo(f"Stopped; go on with: hubel train --resume {legible(str(run))}", err=True)
+        say(f"Stopped; go on with: hubel train --resume {run}")
     if stopped == "interrupted":
         raise typer.Exit(130)
 

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hubel import reading
+from hubel import atomic, reading
 from hubel.home import home
 from hubel.mistakes import Failure
 from hubel.pixels import PixelSpec
@@ -91,10 +91,14 @@ class Store:
             writer = None
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = held.enter_context((self.path / LOCK).open("ab"))
+                lock = held.enter_context(open(self.path / LOCK, "ab", opener=atomic.no_link))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                rows = held.enter_context((self.path / ROWS).open("ab", buffering=0))
-                index = held.enter_context((self.path / INDEX).open("ab", buffering=0))
+                rows = held.enter_context(
+                    open(self.path / ROWS, "ab", buffering=0, opener=atomic.no_link)
+                )
+                index = held.enter_context(
+                    open(self.path / INDEX, "ab", buffering=0, opener=atomic.no_link)
+                )
                 known, _ = self.contents()
                 n = -(-os.fstat(rows.fileno()).st_size // self.row_bytes)
                 rows.truncate(n * self.row_bytes)  # to the end of a row that was cut short

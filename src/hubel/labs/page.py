@@ -1,5 +1,6 @@
 """The lecture as one living page: every built lab run, every claim with what was measured."""
 
+import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +9,6 @@ from pathlib import Path
 import torch
 
 import hubel
-from hubel import atomic
 from hubel.findings import Claim
 from hubel.labs.lab import Size
 from hubel.labs.lecture import BEYOND, CLAIMS, labs
@@ -17,9 +17,10 @@ from hubel.mistakes import Failure, Mistake
 from hubel.report.lecture import Entry, lecture_page
 from hubel.report.wording import duration
 from hubel.verbs.machine import processor
+from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
-PAGE = "lecture.html"
+PAGE, FACTS = "lecture.html", "lecture.json"
 # claim → those that it sums up
 SUMS = {
     "L52": ("L22", "L24", "L25", "L12", "L14", "L18", "L20", "L21", "L37", "L38", "L40", "L41"),
@@ -49,14 +50,48 @@ def run_all(
 ) -> Lecture:
     """Run every lab that is built, in the lecture's order, and write lecture.html.
 
-    out: the folder, labs by default; each lab has a folder of its own in it. What an earlier call
-    with the same size, seed and versions left there is taken over, unless fresh: so that a lecture
-    that was stopped goes on. A lab that fails is entered with its sentence.
+    out: the folder, where earlier labs are replaced; each has a folder of its own in it. None: a
+    new one, lecture. What an earlier call with the same size, seed and versions left there is taken
+    over, unless fresh: so that a lecture that was stopped goes on. A lab that fails is entered with
+    its sentence.
     """
     watch = watch or Watch()
-    folder = (Path(out) if out is not None else Path("labs")).absolute()
-    if folder.is_file():
-        raise Mistake(f"{folder} is a file: name a folder for the lecture.")
+    facts = {"size": size, "seed": seed, "hubel": hubel.__version__, "torch": torch.__version__}
+    results = place(out, Path("lecture"), FACTS, "lecture")
+
+    def same(last: Path) -> bool:
+        return not fresh and _told(last) == facts
+
+    with results.held(same) as folder:
+        folder.write(FACTS, json.dumps(facts, indent=2) + "\n")
+        entries, ran, failed = _measured(folder.path, size, seed, watch, fresh=fresh)
+        text = lecture_page(
+            entries,
+            facts={
+                "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+                "hubel": hubel.__version__,
+                "torch": torch.__version__,
+                "machine": f"{os.cpu_count()} × {processor()}",
+                "size": size,
+                "seed": str(seed),
+                "seconds": sum(each.seconds for each in ran.values()),
+            },
+        )
+        return Lecture(folder.write(PAGE, text), entries, tuple(ran.values()), failed)
+
+
+def _told(folder: Path) -> object:
+    """What a lecture says of itself."""
+    try:
+        return json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _measured(
+    folder: Path, size: Size, seed: int, watch: Watch, *, fresh: bool
+) -> tuple[tuple[Entry, ...], dict[str, Ran], dict[str, str]]:
+    """The entries, the labs that ran or were taken over, and why the others failed."""
     ran: dict[str, Ran] = {}
     failed: dict[str, str] = {}
     names = list(labs())
@@ -78,20 +113,7 @@ def run_all(
         took = duration(found.seconds)
         watch.notice(f"{i + 1} of {len(names)}: {name}, {took}{before}: {said}")
     watch.progress("lecture", len(names), len(names))
-    entries = _entries(ran, failed)
-    text = lecture_page(
-        entries,
-        facts={
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "hubel": hubel.__version__,
-            "torch": torch.__version__,
-            "machine": f"{os.cpu_count()} × {processor()}",
-            "size": size,
-            "seed": str(seed),
-            "seconds": sum(each.seconds for each in ran.values()),
-        },
-    )
-    return Lecture(atomic.write(folder / PAGE, text), entries, tuple(ran.values()), failed)
+    return _entries(ran, failed), ran, failed
 
 
 def _entries(ran: dict[str, Ran], failed: dict[str, str]) -> tuple[Entry, ...]:

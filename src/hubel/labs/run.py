@@ -14,13 +14,14 @@ from typing import Any, get_args
 import torch
 
 import hubel
-from hubel import atomic, draws, reading
+from hubel import draws, reading
 from hubel.findings import Claim, Drawing, Finding, Shown
 from hubel.labs import catalogue
 from hubel.labs.lab import Lab, Setting, Size
 from hubel.labs.lecture import BEYOND, CLAIMS, labs
-from hubel.mistakes import Failure, Mistake, unknown
+from hubel.mistakes import Mistake, unknown
 from hubel.verbs import machine
+from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
 FACTS = "numbers.json"
@@ -65,11 +66,11 @@ def run_lab(
 ) -> Ran:
     """Run the lab `name` and write its pictures (PNG) and numbers.json into a folder.
 
-    size: "quick", "usual" (under five minutes on two cores) or "full". out: the folder, replaced
-    once everything is there; the default is labs/<name>. options: the lab's own, by name. Torch's
-    generator is seeded inside and left as found. Raises Mistake for an unknown lab, size or option,
-    for a folder that holds something else, and as the lab does; RuntimeError for a lab whose
-    findings are not those of its claims.
+    size: "quick", "usual" (under five minutes on two cores) or "full". out: the folder, where an
+    earlier lab is replaced once everything is there; None: a new one, labs/<name>. options: the
+    lab's own, by name. Torch's generator is seeded inside and left as found. Raises Mistake for an
+    unknown lab, size or option, for a folder that holds something else, and as the lab does;
+    RuntimeError for a lab whose findings are not those of its claims.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -82,17 +83,30 @@ def run_lab(
     if size not in get_args(Size):
         raise unknown("size of a lab", size, get_args(Size))
     _check_options(name, lab, options or {})
-    folder = _place(Path(out) if out is not None else Path("labs") / name)
-    began = time.perf_counter()
-    with _seeded(draws.integer(seed, "lab", name)):
-        shown = lab(Setting(size, seed, watch or Watch()), **(options or {}))
-    seconds = time.perf_counter() - began
-    _check_findings(name, shown, some=bool(options))
-    facts = {
+    results = place(out, Path("labs") / name, FACTS, "lab's result")
+    with results.held() as folder:
+        began = time.perf_counter()
+        with _seeded(draws.integer(seed, "lab", name)):
+            shown = lab(Setting(size, seed, watch or Watch()), **(options or {}))
+        seconds = time.perf_counter() - began
+        _check_findings(name, shown, some=bool(options))
+        facts = _facts(name, shown, size, seed, options or {}, seconds)
+        text = json.dumps(plain(facts), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        files = {f"{drawing.name}.png": drawing.png for drawing in shown.drawings}
+        folder.write_all({**files, FACTS: text.encode()})
+        folder.finish()
+    return Ran(name, shown, seconds, folder.path)
+
+
+def _facts(
+    name: str, shown: Shown, size: Size, seed: int, options: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    """All that numbers.json says."""
+    return {
         "lab": name,
         "size": size,
         "seed": seed,
-        "options": dict(options or {}),
+        "options": dict(options),
         "hubel": hubel.__version__,
         "torch": torch.__version__,
         "seconds": round(seconds, 1),
@@ -101,10 +115,6 @@ def run_lab(
         "lines": list(shown.lines),
         "numbers": shown.numbers,
     }
-    text = json.dumps(plain(facts), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    files = {f"{drawing.name}.png": drawing.png for drawing in shown.drawings}
-    atomic.write_folder(folder, files | {FACTS: text.encode()})
-    return Ran(name, shown, seconds, folder)
 
 
 def kept(name: str, folder: Path, *, size: Size, seed: int) -> Ran | None:
@@ -172,35 +182,6 @@ def _check_findings(name: str, shown: Shown, *, some: bool = False) -> None:
         or not (some or found == claims)
     ):
         raise RuntimeError(f"The lab {name} has findings {found}, but its claims are {claims}.")
-
-
-def _place(folder: Path) -> Path:
-    """The folder, if it is new or a lab's. Raises Mistake for one that holds something else."""
-    folder = folder.absolute()
-    try:
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        if not there.is_dir():
-            raise Mistake(f"{there} is a file: name a folder for what the lab shows.")
-        if there == folder and not _is_a_labs(folder):
-            raise Mistake(
-                f"{folder} holds something that is no lab's: give another folder with --out."
-            )
-        if not os.access(folder.parent if there == folder else there, os.W_OK):
-            raise Failure(f"{there} may not be written to: give another folder with --out.")
-    except OSError as wrong:
-        raise Failure(f"{folder} cannot be looked into: {wrong.strerror}.") from None
-    return folder
-
-
-def _is_a_labs(folder: Path) -> bool:
-    """Whether the folder is empty, or holds a lab's facts and beside them pictures only."""
-    names = [path.name for path in folder.iterdir()]
-    if any(name != FACTS and not name.endswith(".png") for name in names):
-        return False
-    try:
-        return not names or "lab" in reading.record(folder / FACTS, dict[str, Any])
-    except Failure:
-        return False
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 import hubel
-from hubel import atomic
 from hubel.data.samples import MOST_HASHED, Files, Row, Samples
 from hubel.data.sources import SOURCES, open_undivided
 from hubel.home import home
@@ -28,7 +27,7 @@ from hubel.verbs import machine
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.load import called, loaded, own_run
 from hubel.verbs.patches import top_patches
-from hubel.verbs.place import place
+from hubel.verbs.place import near, place
 from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.resume import check_data
 from hubel.verbs.units import Units
@@ -60,7 +59,7 @@ def atlas(
     *,
     unit: int | None = None,
     rule: str = RULE,
-    out: str | os.PathLike[str] = "look",
+    out: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
     workers: int = 0,
@@ -73,7 +72,8 @@ def atlas(
     test pictures are looked at, or any folder of pictures; a run needs none and is shown its own
     validation pictures. unit: only this one. rule: a row of `rectifying.RULES`, by which
     activations are taken back to the pixels. out: the folder for atlas.html, a JPEG of each unit
-    and atlas.json; an earlier atlas there is replaced.
+    and atlas.json, where an earlier atlas is replaced; None: a new one, atlas in the model's run,
+    or here.
 
     The patches of all layers are found in one pass and kept, in the run or in HUBEL_HOME. The
     first Ctrl-C ends it after the units at work, and what is done is written. Raises Mistake for a
@@ -83,13 +83,13 @@ def atlas(
     machine.demand_float32()
     if rule not in RULES:
         raise unknown("rule for ReLUs", rule, RULES)
-    folder = place(Path(out), FACTS, "atlas")
+    results = place(out, near(model, "atlas"), FACTS, "atlas")
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     name = called(model)
     run = own_run(model)
     samples, told = _samples(run, data)
-    with machine.threads(threads), interruptible() as request:
+    with machine.threads(threads), results.held() as folder, interruptible() as request:
         spec = classifier.pixels
         blank = torch.full((1, spec.channels, *spec.size), 0.5, device=where)
         handed = [
@@ -104,24 +104,25 @@ def atlas(
         chosen = list(range(looked.shape[1])) if unit is None else [unit]
         units = Units(classifier, looked, state[layer], decoded, samples, rule)
         found = [each for some in units.made(chosen, request, watch) for each in some]
-    facts = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "hubel": hubel.__version__,
-        "torch": torch.__version__,
-        "model": name,
-        "layer": layer,
-        "of": looked.shape[1],
-        "pictures": len(decoded.images),
-        "data": told,
-        "rule": WORDS[rule],
-        "field": list(units.field),
-    }
-    files = {each.file: each.sheet for each in found}
-    files[PAGE] = atlas_page(found, facts).encode()
-    text = json.dumps(facts | {"units": [each.as_json() for each in found]}, indent=2)
-    files[FACTS] = (text + "\n").encode()
-    atomic.write_folder(folder, files)
-    return Atlas(folder / PAGE, tuple(found), len(found) < len(chosen))
+        facts = {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "hubel": hubel.__version__,
+            "torch": torch.__version__,
+            "model": name,
+            "layer": layer,
+            "of": looked.shape[1],
+            "pictures": len(decoded.images),
+            "data": told,
+            "rule": WORDS[rule],
+            "field": list(units.field),
+        }
+        files = {each.file: each.sheet for each in found}
+        files[PAGE] = atlas_page(found, facts).encode()
+        text = json.dumps(facts | {"units": [each.as_json() for each in found]}, indent=2)
+        files[FACTS] = (text + "\n").encode()
+        folder.write_all(files)
+        folder.finish()
+        return Atlas(folder.path / PAGE, tuple(found), len(found) < len(chosen))
 
 
 def _samples(run: Run | None, data: str | os.PathLike[str] | None) -> tuple[Samples, str]:

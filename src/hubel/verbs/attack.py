@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 import hubel
-from hubel import atomic
 from hubel.breaking.norms import L2, LINF
 from hubel.breaking.robustness import ATTACKS, STEPS, Budget
 from hubel.mistakes import Mistake, unknown
@@ -26,7 +25,7 @@ from hubel.verbs.attacking import Work
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
-from hubel.verbs.place import place
+from hubel.verbs.place import near, place
 from hubel.verbs.watch import Watch
 
 PAGE, FACTS = "attack.html", "attack.json"
@@ -87,7 +86,7 @@ def attack(
     checks: bool = True,
     save: bool = False,
     seed: int = 0,
-    out: str | os.PathLike[str] = "break",
+    out: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
     workers: int = 0,
@@ -106,7 +105,8 @@ def attack(
     model's; and where they see pictures of its size, what is made for one is shown to all.
     checks: whether the attacks themselves are put on trial. save: write the pictures that the last
     attack makes at full strength within the largest ε as a data set, in folders by right class.
-    out: the folder for attack.html, its pictures and attack.json; an earlier result is replaced.
+    out: the folder for attack.html, its pictures and attack.json, where an earlier attack is
+    replaced; None: a new one, break in the model's run, or here.
 
     Only pictures that are right to begin with are attacked. Where the network hands no gradient
     back, the attacks that follow it give way to a random search, and that is said. The first
@@ -115,12 +115,12 @@ def attack(
     """
     watch = watch or Watch()
     _check(attacks, epsilons, steps, restarts, aimed=target is not None)
-    folder = place(Path(out), FACTS, "attack", data=data)
+    results = place(out, near(model, "break"), FACTS, "attack", data=data)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     others = [loaded(each, download=download, watch=watch).to(where) for each in against]
     names = _names((model, *against))
-    with machine.threads(threads), interruptible() as request:
+    with machine.threads(threads), results.held() as folder, interruptible() as request:
         at, *beside = (
             subject(
                 model, each, data, target=target, split=split, most=images, seed=seed,
@@ -143,14 +143,13 @@ def attack(
             raise KeyboardInterrupt  # nothing was finished, and what is there stays
         found, facts, saved = work.found(), _facts(names[0], at, seed), None
         files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
-        atomic.write_folder(folder, files | _page(found, facts))
+        folder.write_all(files | _page(found, facts))
         if save and work.going:
-            last = list(work.possible(attacks))[-1]
-            saved = work.save(last, folder / SET)
+            saved = work.save(list(work.possible(attacks))[-1], folder, SET)
             found = work.found()
-            for name, content in _page(found, facts).items():
-                atomic.write(folder / name, content)
-    return Attacked(folder / PAGE, found, saved, stopped=not work.going)
+            folder.write_all(_page(found, facts))
+        folder.finish()
+    return Attacked(folder.path / PAGE, found, saved, stopped=not work.going)
 
 
 def _facts(model: str, at: Subject, seed: int) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """A classifier under attack: its pictures, what each attack does to them, and the record of it."""
 
 import math
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubel import atomic, draws
+from hubel import draws
 from hubel.breaking import checks as trials
 from hubel.breaking.eight_bit import png
 from hubel.breaking.gradient import LOSSES, pulled
@@ -19,6 +18,7 @@ from hubel.breaking.transferred import transferred
 from hubel.findings import Drawing
 from hubel.mistakes import Failure
 from hubel.model import Classifier, evaluating
+from hubel.output import Output
 from hubel.report.attack import Attacks, Example, Row, Share, Tried, curves, examples
 from hubel.training.evaluate import wilson
 from hubel.verbs.attack_subject import Subject
@@ -222,10 +222,10 @@ class Work:
             return
         self.matrix = (tuple(names), found.tolist(), n)
 
-    def save(self, name: str, folder: Path) -> Path:
+    def save(self, name: str, folder: Output, inside: str) -> Path:
         """Write what an attack at full strength makes within its largest ε, as a data set.
 
-        What was there before is replaced. Told: how many fool when they are read again.
+        inside: its folder in that one. Told: how many fool when they are read again.
         """
         at, budget = self.at, self.budget._replace(drop=False)
         (found,) = robustness(
@@ -234,24 +234,23 @@ class Work:
             batch=at.batch,
         )  # fmt: skip
         again = []
-        shutil.rmtree(folder, ignore_errors=True)
         for place, (number, label) in enumerate(
             zip(at.numbers.tolist(), at.labels.tolist(), strict=True)
         ):
             content = png(found.lasts[place])
             stem = Path(at.names[number]).stem[:STEM]
             kind = class_folder(at.classifier.classes[label])
-            atomic.write(folder / kind / f"{number:05d}-{stem}.png", content)
+            folder.write(f"{inside}/{kind}/{number:05d}-{stem}.png", content)
             again.append(at.classifier.read(content))
         read = torch.stack(again).to(at.pixels)
         fools = int(taken(
             at.classifier, read, at.wanted, targeted=self.budget.targeted, batch=at.batch
         ).sum())  # fmt: skip
         self._tell(
-            f"{len(again)} pictures made by {name} are in {folder.name}/; read from there, {fools} "
+            f"{len(again)} pictures made by {name} are in {inside}/; read from there, {fools} "
             "of them fool."
         )
-        return folder
+        return folder.path / inside
 
     def found(self) -> Attacks:
         """The record of all that was done."""

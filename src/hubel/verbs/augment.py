@@ -1,5 +1,6 @@
 """A sheet that shows every change to training pictures beside the picture that it changes."""
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -8,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubel import atomic
 from hubel.data.augment.colour import principal
 from hubel.data.augment.compose import EFFECTS, Augmentation, augmentation
 from hubel.data.augment.mixing import mixing
@@ -17,8 +17,10 @@ from hubel.data.sources import open_undivided
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, Unreadable, fit
 from hubel.report.sheet import contact_sheet
+from hubel.verbs.place import place
 from hubel.verbs.stylised import stylised
 
+SHEET, FACTS = "augmentation.png", "augmentation.json"
 SIDE = 128  # pixels of a picture on the sheet, at most
 VARIANTS = 6  # draws of each change
 MOST = 32  # different pictures on the sheet
@@ -36,9 +38,11 @@ def augment_sheet(
     """Write augmentation.png: a row for each effect, a picture and then draws of the change.
 
     data: a data set or a folder, of whose training pictures some are shown. out: the folder to
-    write into; the default is <name>-inspection. The strengths are
-    chosen to be seen, and are larger than one would train with.
+    write into, where an earlier sheet is replaced; None: a new one, <name>-augmentation. The
+    strengths are chosen to be seen, and are larger than one would train with.
     """
+    usual = Path(f"{Path(data).resolve().name}-augmentation")
+    results = place(out, usual, FACTS, "sheet of augmentations", data=data)
     parts, _ = open_undivided(os.fspath(data))
     pictures = _some(next(part for part in parts.values() if len(part)))
     axes = principal(pictures.mul(255).byte().numpy())
@@ -54,15 +58,18 @@ def augment_sheet(
     headings.append("stylised: the shape, with the surface of a photograph")
     for row, (name, (what, mix)) in enumerate(MIXED.items(), len(headings)):
         # a picture in turn with each of those that follow: mixing takes the neighbour's share
-        place = torch.tensor([[row + k, row] for k in range(1, VARIANTS + 1)]).flatten()
-        pairs = pictures[place % len(pictures)]
+        order = torch.tensor([[row + k, row] for k in range(1, VARIANTS + 1)]).flatten()
+        pairs = pictures[order % len(pictures)]
         labels = torch.zeros(len(pairs), dtype=torch.long)
         mixed = mix(pairs, labels, np.arange(len(pairs)), seed, row)[0] if mix else pairs
         shown += _uint8(torch.cat((pairs[1:2], mixed[1::2])))
         headings.append(f"{name}: {what}")
-    folder = Path(out) if out is not None else Path(f"{Path(data).resolve().name}-inspection")
     sheet = contact_sheet(shown, columns=VARIANTS + 1, headings=headings)
-    return atomic.write(folder.absolute() / "augmentation.png", sheet)
+    facts = json.dumps({"seed": seed, "shown": headings}, ensure_ascii=False, indent=2) + "\n"
+    with results.held() as folder:
+        folder.write_all({SHEET: sheet, FACTS: facts})
+        folder.finish()
+        return folder.path / SHEET
 
 
 def _row(pictures: Tensor, row: int, change: Augmentation | None, seed: int) -> list[Pixels]:

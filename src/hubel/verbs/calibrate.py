@@ -52,7 +52,7 @@ def calibrate(
         before, after = (calibration(logits / t, labels).error for t in (1.0, found))
         classifier.temperature = found
         classifier.provenance |= {"calibrated on": len(labels)}
-        classifier.to("cpu").save(own.path / "model")
+        own.write_folder("model", classifier.to("cpu").files())
         own.log(f"calibrated: temperature {found:.3f}, validation ECE {before:.4f} → {after:.4f}")
         watch.notice(
             f"Temperature {found:.2f}, fitted on {len(labels):,} validation pictures: expected "

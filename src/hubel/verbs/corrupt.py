@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 import hubel
-from hubel import atomic
 from hubel.breaking.corruptions.table import CORRUPTIONS, SEVERITIES
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.report.corruptions import Corruptions, corruptions_page
 from hubel.report.wording import percent
 from hubel.verbs import machine
@@ -22,7 +22,7 @@ from hubel.verbs.corrupting import Measured, Work, saved, subject
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split, flattered, samples_of
 from hubel.verbs.load import called, loaded, own_run
-from hubel.verbs.place import place
+from hubel.verbs.place import near, place
 from hubel.verbs.watch import Watch
 
 PAGE, FACTS = "corruptions.html", "corruptions.json"
@@ -68,7 +68,7 @@ def corrupt(
     split: Split | None = None,
     save: bool = False,
     seed: int = 0,
-    out: str | os.PathLike[str] = "break-corruptions",
+    out: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
     workers: int = 0,
@@ -85,8 +85,8 @@ def corrupt(
     Pictures are rounded to 8 bits, as files are.
     save: write the corrupted pictures, as the model sees them, into out/corrupted: a folder for
     each corruption and severity in it, of a folder for each class, which is a data set.
-    out: the folder for corruptions.html, its pictures and corruptions.json; an earlier result is
-    replaced.
+    out: the folder for corruptions.html, its pictures and corruptions.json, where an earlier result
+    of corruptions is replaced; None: a new one, break-corruptions in the model's run, or here.
 
     The first Ctrl-C ends it after the corruption at work, and what there is is written.
     Raises Mistake for what cannot be asked, KeyboardInterrupt where it is stopped before anything
@@ -94,11 +94,12 @@ def corrupt(
     """
     watch = watch or Watch()
     names, chosen = _asked(corruptions, severities)
-    folder = place(Path(out), FACTS, "result of corruptions", data=data)
+    usual = near(model, "break-corruptions")
+    results = place(out, usual, FACTS, "result of corruptions", data=data)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     other = None if against is None else loaded(against, download=download, watch=watch).to(where)
-    with machine.threads(threads), interruptible() as request:
+    with machine.threads(threads), results.held() as folder, interruptible() as request:
         own = subject(
             model, classifier, data, split=split, most=images, seed=seed, workers=workers,
             watch=watch,
@@ -122,8 +123,9 @@ def corrupt(
             raise KeyboardInterrupt  # nothing was measured, and what is there stays
         found = work.found()
         _write(folder, found, _facts(model, own, seed))
-        kept = saved(work, folder / SET) if save and not request.made else None
-        return Corrupted(folder / PAGE, found, kept, stopped=request.made)
+        kept = saved(work, folder, SET) if save and not request.made else None
+        folder.finish()
+        return Corrupted(folder.path / PAGE, found, kept, stopped=request.made)
 
 
 def _asked(
@@ -155,8 +157,8 @@ def _facts(model: str | os.PathLike[str] | Classifier, own: Measured, seed: int)
     }
 
 
-def _write(folder: Path, found: Corruptions, facts: dict[str, Any]) -> None:
+def _write(folder: Output, found: Corruptions, facts: dict[str, Any]) -> None:
     files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
     files[PAGE] = corruptions_page(found, facts).encode()
     files[FACTS] = (json.dumps(facts | found.as_json(), indent=2) + "\n").encode()
-    atomic.write_folder(folder, files)
+    folder.write_all(files)

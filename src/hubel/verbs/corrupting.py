@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hubel import atomic
 from hubel.breaking.corruption_error import CorruptionError, Estimate, corruption_error
 from hubel.breaking.corruptions.table import CORRUPTIONS, corrupt
 from hubel.breaking.eight_bit import png
 from hubel.findings import Drawing
 from hubel.inference.answers import Answers
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.report.attack import Share
 from hubel.report.corruptions import Corruptions, Figure, Row, by_corruption, by_severity
 from hubel.report.rows import Tile, picture_rows
@@ -190,8 +190,8 @@ def corrupted(images: Tensor, name: str, severity: int, seed: int) -> Iterator[T
         yield _corrupted(part, name, severity, seed, range(start, start + len(part)))
 
 
-def saved(work: Work, folder: Path) -> Path:
-    """Write the corrupted pictures: folder/corruption/severity/class/picture, each severity a set.
+def saved(work: Work, folder: Output, inside: str) -> Path:
+    """Write the corrupted pictures: inside/corruption/severity/class/picture, each severity a set.
 
     Ends after a severity where a stop was asked for.
     """
@@ -206,10 +206,10 @@ def saved(work: Work, folder: Path) -> Path:
             for image in part:
                 kind = kinds[int(own.labels[place])]
                 file = f"{place:05d}-{Path(own.names[place]).stem[:60]}.png"
-                atomic.write(folder / name / str(severity) / kind / file, png(image.float() / 255))
+                folder.write(f"{inside}/{name}/{severity}/{kind}/{file}", png(image.float() / 255))
                 place += 1
     work.watch.progress("save", n, n)
-    return folder
+    return folder.path / inside
 
 
 def share(wrong: NDArray[np.bool_]) -> Share:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,12 @@ from hubel.report.fooling import Gallery
 from hubel.report.wording import percent
 from hubel.tensors import pack
 from hubel.verbs import fool_state, machine
-from hubel.verbs.fool_state import Kept, Search
-from hubel.verbs.fooling import FACTS, PAGE, STATE, Work
+from hubel.verbs.fool_state import STATE, Kept, Search
+from hubel.verbs.fooling import FACTS, PAGE, Work
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.load import called, loaded
 from hubel.verbs.look import label_of
-from hubel.verbs.place import place
+from hubel.verbs.place import near, place
 from hubel.verbs.watch import Watch
 
 # by default: a minute or two on two cores, whether pictures are small or large
@@ -67,7 +68,7 @@ def fool(
     evaluations: int | None = None,
     offspring: int = OFFSPRING,
     seed: int = 0,
-    out: str | os.PathLike[str] = "break-fooling",
+    out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     device: str = "auto",
     threads: int | None = None,
@@ -80,19 +81,20 @@ def fool(
     classes: names or numbers, None: all; all are searched for at once. evaluations: images that
     the model answers for each way that evolves, in whole generations of `offspring`; None: 200,000
     of small pictures, 4,000 of larger ones. out: the folder for fooling.html, a gallery and some
-    images of each way as PNG, curves.png, fooling.json and state.safetensors; an earlier result
-    there is replaced. Confidences are those of the images as they are saved, and as they are.
+    images of each way as PNG, curves.png, fooling.json and state.safetensors, where an earlier
+    search is replaced; None: a new one, break-fooling in the model's run, or here. Confidences are
+    those of the images as they are saved, and as they are.
 
     The first Ctrl-C ends it after a generation, and what there is is written. Asked again for the
-    same, it goes on, bit-equal on the same machine; resume: also where it was finished, for more
-    evaluations or ways.
+    same, it goes on, bit-equal on the same machine; resume: the last one goes on, also where it was
+    finished, for more evaluations or ways.
     Raises Mistake for a way or class that is not there, other settings than those of what is gone
     on with, a folder that holds something else; Failure for a network whose answers are no numbers.
     """
     watch = watch or Watch()
     machine.demand_float32()
     _check(encodings, evaluations, offspring)
-    folder = place(Path(out), FACTS, "search for fooling images")
+    results = place(out, near(model, "break-fooling"), FACTS, "search for fooling images")
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     wanted = _classes(classifier, classes)
@@ -106,10 +108,6 @@ def fool(
             settings, machine.environment(where), evaluations or usual,
             [Search(way, {}) for way in encodings],
         )  # fmt: skip
-        found = fool_state.read(folder / STATE)
-        kept, goes_on = fool_state.going_on(found, asked, folder, resume=resume)
-        if found is not None and goes_on:
-            _tell(found, kept, watch)
         facts = {
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "hubel": hubel.__version__,
@@ -117,15 +115,20 @@ def fool(
             "model": called(model),
             "environment": machine.environment(where),
         }
-        work = Work(folder, classifier, kept, facts, fresh=not goes_on)
-        with interruptible() as request:
+        same = partial(fool_state.is_same, asked=asked, resume=resume)
+        with results.held(same) as folder, interruptible() as request:
+            found = fool_state.read(folder.path / STATE)
+            kept, goes_on = fool_state.going_on(found, asked, folder.path, resume=resume)
+            if found is not None and goes_on:
+                _tell(found, kept, watch)
+            work = Work(folder, classifier, kept, facts, fresh=not goes_on)
             for search in kept.searches:
                 if not search.done(kept.evaluations) and not request.made:
                     work.search(search, request, watch)
             if kept.unfinished:
                 watch.notice("Stopping: what there is is being written.")
             made = work.show()
-    return Fooled(folder, folder / PAGE, made, kept.unfinished is not None)
+    return Fooled(folder.path, folder.path / PAGE, made, kept.unfinished is not None)
 
 
 def _check(encodings: Sequence[str], evaluations: int | None, offspring: int) -> None:

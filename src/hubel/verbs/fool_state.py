@@ -8,9 +8,10 @@ from torch import Tensor
 
 from hubel import reading
 from hubel.breaking.fooling import GRADIENT, WAYS
-from hubel.mistakes import Mistake
+from hubel.mistakes import Failure, Mistake
 from hubel.tensors import seal, unseal
 
+STATE = "state.safetensors"
 HASHED = ("network",)  # settings that are SHA-256 digests
 NEEDED = {"confidences", "evaluations", "generation", "curve"}
 
@@ -101,6 +102,16 @@ def read(path: Path) -> Kept | None:
         facts.settings, facts.environment, facts.evaluations, list(searches.values()),
         facts.finished,
     )  # fmt: skip
+
+
+def is_same(folder: Path, *, asked: Kept, resume: bool) -> bool:
+    """Whether the result of a folder is the one to go on with, where none was named."""
+    if resume:
+        return True
+    try:
+        return going_on(read(folder / STATE), asked, folder, resume=False)[1]
+    except (Mistake, Failure):
+        return False
 
 
 def going_on(found: Kept | None, asked: Kept, folder: Path, *, resume: bool) -> tuple[Kept, bool]:

@@ -2,19 +2,18 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
-from hubel import atomic
 from hubel.breaking.fooling import GRADIENT, fool, fooled
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.pixels import as_png
 from hubel.report.fooling import Gallery, fooling_page, gallery_sheet, median_curves
-from hubel.verbs.fool_state import Kept, Search
+from hubel.verbs.fool_state import STATE, Kept, Search
 from hubel.verbs.interrupt import Request
 from hubel.verbs.watch import Watch
 
-PAGE, FACTS, STATE, CURVES = "fooling.html", "fooling.json", "state.safetensors", "curves.png"
+PAGE, FACTS, CURVES = "fooling.html", "fooling.json", "curves.png"
 SAVE_SECONDS = 30  # between two saves
 
 
@@ -22,11 +21,11 @@ class Work:
     """A folder that the searches of several ways are kept and shown in.
 
     facts: what fooling.json says besides. fresh: whether what stands in the folder is another
-    result, which the first thing written replaces.
+    result, which this one replaces.
     """
 
     def __init__(
-        self, folder: Path, classifier: Classifier, kept: Kept, facts: dict[str, Any], *,
+        self, folder: Output, classifier: Classifier, kept: Kept, facts: dict[str, Any], *,
         fresh: bool,
     ) -> None:  # fmt: skip
         self.folder, self.classifier, self.kept = folder, classifier, kept
@@ -76,6 +75,7 @@ class Work:
         if self.kept.unfinished is None:
             self.kept.finished = True
             self.save()
+        self.folder.finish()
         return made
 
     def _gallery(self, search: Search) -> Gallery:
@@ -93,11 +93,8 @@ class Work:
         )
 
     def _write(self, name: str, content: bytes) -> None:
-        if self.fresh:
-            atomic.write_folder(self.folder, {FACTS: self._told(()), name: content})
-            self.fresh = False
-        else:
-            atomic.write(self.folder / name, content)
+        self.folder.write_all(({FACTS: self._told(())} if self.fresh else {}) | {name: content})
+        self.fresh = False
 
     def _told(self, made: tuple[Gallery, ...]) -> bytes:
         settings = {n: value for n, value in self.kept.settings.items() if n != "network"}

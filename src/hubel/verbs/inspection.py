@@ -1,8 +1,9 @@
 """What is in a data set or a folder: counts, sizes, copies, look-alikes; as a record and a page."""
 
+import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hubel import atomic
 from hubel.data.decoding import Loaded, load
 from hubel.data.duplicates import SQUARE, Pair, blank, copies, groups
 from hubel.data.headers import Header, headers
@@ -26,8 +26,10 @@ from hubel.transfer.features import pooled
 from hubel.verbs import machine
 from hubel.verbs.duplicates import MOST, at_odds, joined, leaks_among
 from hubel.verbs.load import load as load_model
+from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
+PAGE, FACTS, SHEET = "inspection.html", "inspection.json", "contact-sheet.png"
 SHOWN = 60  # pictures on the contact sheet, and pairs on the page
 COMPARED = 2_000  # pictures whose features are compared, spread over the classes
 LOOKS_BY = "efficientnet-lite0"  # the network whose features say which pictures look alike
@@ -49,15 +51,30 @@ def inspect(
     workers: int = 0,
     watch: Watch | None = None,
 ) -> Shown:
-    """Look at every picture of a data set or folder; writes inspection.html and contact-sheet.png.
+    """Look at every picture of a data set or folder: inspection.html, .json and contact-sheet.png.
 
-    out: the folder to write them into; the default is <name>-inspection. Of more than 20,000
+    out: the folder to write them into, where an earlier inspection is replaced; None: a new one,
+    <name>-inspection. Of more than 20,000
     pictures so many are looked at, spread evenly. Copies, and classes that look alike, are looked
     for in pictures that lie in files. Raises Mistake and Failure as `hubel.train` does.
     """
     watch = watch or Watch()
     machine.demand_float32()
+    name = Path(data).resolve().name if os.path.isdir(data) else os.fspath(data)
+    results = place(out, Path(f"{name}-inspection"), FACTS, "inspection", data=data)
     parts, told = open_undivided(os.fspath(data))
+    with results.held() as folder:
+        found, page, sheet = _inspected(name, parts, told, workers, watch)
+        facts = json.dumps(found.as_json(), ensure_ascii=False, indent=2) + "\n"
+        folder.write_all({SHEET: sheet, PAGE: page, FACTS: facts})
+        folder.finish()
+    return Shown(found, folder.path / PAGE, folder.path / SHEET)
+
+
+def _inspected(
+    name: str, parts: Mapping[str, Samples], told: Sequence[str], workers: int, watch: Watch
+) -> tuple[Inspection, str, bytes]:
+    """What was found, the page and the contact sheet."""
     whole, split = joined(parts)
     counts = _counts(whole, split)
     chosen = np.unique(np.linspace(0, len(whole) - 1, MOST).astype(int))
@@ -87,7 +104,7 @@ def inspect(
     every = headers(samples)
     about = [header for header in every if header]
     found = Inspection(
-        name=Path(data).resolve().name if os.path.isdir(data) else os.fspath(data),
+        name=name,
         classes=tuple(samples.classes),
         counts=counts,
         looked_at=len(samples),
@@ -101,13 +118,7 @@ def inspect(
         blank=[loaded.names[i] for i in blank(loaded.images)],
         notices=notices,
     )
-    page, sheet = _drawn(found, loaded, every)
-    folder = (Path(out) if out is not None else Path(f"{found.name}-inspection")).absolute()
-    return Shown(
-        found,
-        atomic.write(folder / "inspection.html", page),
-        atomic.write(folder / "contact-sheet.png", sheet),
-    )
+    return (found, *_drawn(found, loaded, every))
 
 
 def _drawn(found: Inspection, loaded: Loaded, every: list[Header | None]) -> tuple[str, bytes]:

@@ -2,37 +2,67 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 
+@dataclass
 class Request:
-    """Whether a stop was asked for; the loop looks at it after every step."""
+    """Whether a stop was asked for; the loop looks at it after every step.
 
-    made = False
+    at_once: whether there is nothing yet that could be lost, so that the first one is obeyed.
+    """
+
+    made: bool = False
+    at_once: bool = False
+
+
+@dataclass
+class _Handler:
+    """What a signal does; before: the handlers that were there, by their signals."""
+
+    request: Request
+    before: dict[int, Any] = field(default_factory=dict)
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        again, self.request.made = self.request.made, True
+        if again or self.request.at_once:
+            self.obey(number, frame)
+
+    def obey(self, number: int, frame: FrameType | None) -> None:
+        """As the outermost handler does, which may have to know of it."""
+        before: Callable[[int, FrameType | None], object] | int | None = self.before.get(number)
+        if isinstance(before, _Handler):
+            before.obey(number, frame)
+        if callable(before):
+            before(number, frame)
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def interruptible() -> Iterator[Request]:
+def interruptible(*, at_once: bool = False) -> Iterator[Request]:
     """Inside, the first SIGINT or SIGTERM sets the request; a second raises KeyboardInterrupt.
 
-    Outside the main thread, where Python allows no handlers, the request is never made. The
-    handlers that were there are put back.
+    at_once: as long as the request says so, the first does. Outside the main thread, where Python
+    allows no handlers, the request is never made. The handlers that were there are put back; a
+    request that was made inside another `interruptible` is made of that one, too.
     """
-    request = Request()
+    request = Request(at_once=at_once)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if request.made:
-            raise KeyboardInterrupt
-        request.made = True
-
-    found = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    handler = _Handler(request)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        handler.before[number] = signal.getsignal(number)
+        signal.signal(number, handler)
     try:
         yield request
     finally:
-        for number, handler in found.items():
-            signal.signal(number, handler)
+        for each, before in handler.before.items():
+            signal.signal(each, signal.SIG_DFL if before is None else before)
+        outer = handler.before[signal.SIGINT]
+        if request.made and isinstance(outer, _Handler):
+            outer.request.made = True

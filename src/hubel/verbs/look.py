@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 import hubel
-from hubel import atomic
 from hubel.findings import Drawing
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.pixels import Picture, Unreadable
 from hubel.report.filters import filters
 from hubel.report.look import Look, look_page
@@ -24,7 +24,7 @@ from hubel.understanding.saliency import last_maps
 from hubel.verbs import machine
 from hubel.verbs.load import called, loaded
 from hubel.verbs.looking import Choice, looked
-from hubel.verbs.place import place
+from hubel.verbs.place import near, place
 from hubel.verbs.predict import named
 from hubel.verbs.report import first_layer
 from hubel.verbs.watch import Watch
@@ -54,7 +54,7 @@ def look(
     stride: int | None = None,
     fill: str = "grey",
     trust: bool = True,
-    out: str | os.PathLike[str] = "look",
+    out: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
     download: bool = False,
@@ -66,14 +66,15 @@ def look(
     probable one of each picture. layer: for Grad-CAM, units and the occlusion's activity; None: the
     last maps. unit: of that layer; None: the strongest. square, stride, fill: of the occlusion.
     trust: whether each map is put on trial, which takes most of the time. out: the folder for
-    look.html, the PNGs and look.json; an earlier look there is replaced.
+    look.html, the PNGs and look.json, where an earlier look is replaced; None: a new one, look in
+    the model's run, or here.
 
     Raises Mistake for a class, layer or unit that is not there, a square that does not fit, a
     network without convolutions, a folder that holds something else; Failure where no picture can
     be read, or activations are not finite.
     """
     watch = watch or Watch()
-    folder = place(Path(out), FACTS, "look")
+    results = place(out, near(model, "look"), FACTS, "look")
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch)
     name = called(model)
@@ -84,7 +85,7 @@ def look(
         raise Mistake("There is no picture to look at: name one or more.")
     read: list[tuple[str, Tensor]] = []
     unreadable: list[tuple[str, str]] = []
-    with machine.threads(threads), warnings.catch_warnings():
+    with machine.threads(threads), results.held() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
         for title, content in pictures:
             try:
@@ -103,16 +104,16 @@ def look(
             looks.append(looked(classifier, title, pixels, choice, watch))
         watch.progress("look", len(read), len(read))
         drawings = list(_of_the_network(classifier))
-    facts = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "hubel": hubel.__version__,
-        "torch": torch.__version__,
-        "model": name,
-        "layer": layer,
-    }
-    chose = "" if asked else ", the last that hands on maps"
-    _write(folder, looks, drawings, facts | {"chose": chose})
-    return Looked(folder / PAGE, tuple(looks), tuple(unreadable))
+        facts = {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "hubel": hubel.__version__,
+            "torch": torch.__version__,
+            "model": name,
+            "layer": layer,
+        }
+        chose = "" if asked else ", the last that hands on maps"
+        _write(folder, looks, drawings, facts | {"chose": chose})
+        return Looked(folder.path / PAGE, tuple(looks), tuple(unreadable))
 
 
 def label_of(classifier: Classifier, target: str | int | None) -> int | None:
@@ -143,12 +144,13 @@ def _of_the_network(classifier: Classifier) -> Iterator[Drawing]:
 
 
 def _write(
-    folder: Path, looks: Sequence[Look], model: Sequence[Drawing], facts: dict[str, Any]
+    folder: Output, looks: Sequence[Look], model: Sequence[Drawing], facts: dict[str, Any]
 ) -> None:
     page = look_page(looks, model, facts=facts)
     told = facts | {"pictures": [look.as_json() for look in looks]}
-    files = {PAGE: page.encode(), FACTS: (json.dumps(told, indent=2) + "\n").encode()}
-    files |= {f"{drawing.name}.png": drawing.png for drawing in model}
+    files = {f"{drawing.name}.png": drawing.png for drawing in model}
     for i, each in enumerate(looks, 1):
         files |= {f"{i}-{drawing.name}.png": drawing.png for drawing in each.drawings}
-    atomic.write_folder(folder, files)
+    files |= {PAGE: page.encode(), FACTS: (json.dumps(told, indent=2) + "\n").encode()}
+    folder.write_all(files)
+    folder.finish()

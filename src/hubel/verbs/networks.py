@@ -71,7 +71,8 @@ def published(name: str) -> list[Published]:
 def draw(name: str, summary: Summary, out: str | os.PathLike[str]) -> Path:
     """Write the network as a PNG to out, a file, or as NAME.png into out, a folder.
 
-    Raises Mistake for a file that is no PNG, Failure where it cannot be written.
+    Raises Mistake for a file that is no PNG or is there already, Failure where it cannot be
+    written.
     """
     path = Path(out)
     if path.is_dir():
@@ -80,6 +81,8 @@ def draw(name: str, summary: Summary, out: str | os.PathLike[str]) -> Path:
         if path.exists() or path.suffix:
             raise Mistake(f"The picture is a PNG: {path} does not end in .png and is no folder.")
         path = path / f"{name}.png"
+    if os.path.lexists(path):
+        raise Mistake(f"{path} is there already: remove it, or draw elsewhere with --out.")
     rows = [
         Layer(row.name, row.kind, row.detail, row.shape, row.inputs, row.weighted, row.parameters)
         for row in summary.rows

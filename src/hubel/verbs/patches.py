@@ -98,6 +98,6 @@ def _kept(file: Path, layers: list[str], device: torch.device, watch: Watch) -> 
 def _keep(file: Path, state: Strongest, watch: Watch) -> None:
     """Save it; what cannot be saved is looked for again another time, and that is all."""
     try:
-        atomic.write(file, seal(state.tensors(), {}))
+        atomic.write(file, seal(state.tensors(), {}), within=file.parent.parent)
     except Failure as wrong:
         watch.notice(f"The top patches are not kept. {wrong}")

@@ -1,26 +1,28 @@
 """Random restarts: the same training several times from other draws, and the best one kept."""
 
 import os
-import shutil
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hubel import reading
+from hubel import atomic, reading
+from hubel.lock import LOCK
 from hubel.mistakes import Failure, Mistake
-from hubel.run import Run
+from hubel.run import RESTARTS, TRIAL, Run, is_run
+from hubel.training.recipe import Recipe
 from hubel.verbs import machine, rate
+from hubel.verbs.interrupt import interruptible
 from hubel.verbs.report import report_again
 from hubel.verbs.start import begin_with
 from hubel.verbs.train import Stopped, Trained, asked, check_minutes, named, train
 from hubel.verbs.watch import Watch
 
 Keep = Literal["validation", "training"]
-# In the run folder: how many and which to keep; the recipe of each; their folders; their figures.
-PLAN, RECIPE, TRIALS, TABLE = "restarts.json", "trial.toml", "trials", "trials.csv"
+TRIALS, TABLE = "trials", "trials.csv"  # in the run folder: their folders, and their figures
 MOST = 1000
 
 
@@ -131,7 +133,7 @@ def restart(
                 "Resumed restarts keep their data, recipe and folder: give only --resume."
             )
         run = Run(Path(resume).resolve())
-        kept = run.read_json(PLAN, _Kept)
+        kept = run.read_json(RESTARTS, _Kept)
         how |= {"threads": threads or kept.threads}
         return _sitting(_Plan(run, kept.restarts, kept.keep, minutes, how))
     restarts, keep = 5 if restarts is None else restarts, keep or "validation"
@@ -147,19 +149,13 @@ def restart(
         each = each.model_copy(update={"start": str(Path(each.start).resolve())})
     name = named(each.data, {"network": each.network})
     run = Run.create(name, out=Path(out) if out is not None else None)
-    try:
-        run.write(RECIPE, each.as_toml())
-        run.write_json(PLAN, {"restarts": restarts, "keep": keep, "threads": threads})
-        return _sitting(_Plan(run, restarts, keep, minutes, how | {"threads": threads}))
-    except (Mistake, Failure):
-        if not any((run.path / TRIALS).glob("*/recipe.toml")):
-            shutil.rmtree(run.path, ignore_errors=True)  # nothing was trained: nothing is left
-        raise
+    facts = {"restarts": restarts, "keep": keep, "threads": threads}
+    return _sitting(_Plan(run, restarts, keep, minutes, how | {"threads": threads}), (each, facts))
 
 
 def is_unfinished(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds restarts that have not come to their end."""
-    return (Path(path) / PLAN).is_file() and not (Path(path) / "recipe.toml").is_file()
+    return (Path(path) / RESTARTS).is_file() and not (Path(path) / "recipe.toml").is_file()
 
 
 def _check(restarts: int, keep: str) -> None:
@@ -169,10 +165,17 @@ def _check(restarts: int, keep: str) -> None:
         raise Mistake(f"--keep is validation or training, not {keep!r}.")
 
 
-def _sitting(plan: _Plan) -> Restarted:
-    """The trials that are still to do, and the best of all made the run itself."""
+def _sitting(plan: _Plan, begun: tuple[Recipe, dict[str, Any]] | None = None) -> Restarted:
+    """The trials that are still to do, and the best of all made the run itself.
+
+    begun: of those that begin, what the folder is to say of them.
+    """
     run = plan.run
-    with run.locked():
+    with run.locked(), _going_on(run, new=begun is not None):
+        if begun is not None:
+            run.clear()
+            run.write(TRIAL, begun[0].as_toml())
+            run.write_json(RESTARTS, begun[1])  # last: with it, they can be gone on with
         if (run.path / TABLE).is_file():
             # killed while the kept trial became the run: the trials are done and counted
             trials: Sequence[Trial] = _read(run)
@@ -191,26 +194,48 @@ def _sitting(plan: _Plan) -> Restarted:
     return Restarted(run.path, replace(best, run=run.path), trials, plan.restarts)
 
 
+@contextmanager
+def _going_on(run: Run, *, new: bool) -> Iterator[None]:
+    """A stop at once says how to go on; of new ones that could train nothing, nothing is left."""
+    try:
+        yield
+    except (Mistake, Failure):
+        if new and not any((run.path / TRIALS).glob("*/recipe.toml")):
+            atomic.remove(run.path / RESTARTS, within=run.path)
+            run.abandon()
+        raise
+    except KeyboardInterrupt as wrong:
+        if not is_run(run.path):
+            run.abandon()
+            raise
+        raise KeyboardInterrupt(f"Stopped; go on with: hubel train --resume {run.path}") from wrong
+
+
 def _trials(plan: _Plan) -> Restarted:
-    """All trials, or as many as there is time for."""
+    """All trials, or as many as there is time for; a stop between two of them ends them, too."""
     folders = plan.run.path / TRIALS
     began = time.monotonic()
     done: list[Trained] = []
     stopped: Stopped = "finished"
-    for number in range(1, plan.restarts + 1):
-        folder = folders / str(number)
-        left = plan.minutes and max(1e-6, plan.minutes - (time.monotonic() - began) / 60)
-        plan.how["watch"].notice(f"Trial {number} of {plan.restarts}.")
-        if (folder / "recipe.toml").is_file():
-            trained = train(resume=folder, minutes=left, **plan.how)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)  # of one that was killed as it began
-            recipe = str(plan.run.path / RECIPE)
-            trained = train(recipe=recipe, trial=number, out=folder, minutes=left, **plan.how)
-        done.append(trained)
-        if trained.stopped in ("interrupted", "time limit"):
-            stopped = trained.stopped
-            break
+    with interruptible() as request:
+        for number in range(1, plan.restarts + 1):
+            folder = folders / str(number)
+            left = plan.minutes and max(1e-6, plan.minutes - (time.monotonic() - began) / 60)
+            plan.how["watch"].notice(f"Trial {number} of {plan.restarts}.")
+            if request.made and not done:
+                raise KeyboardInterrupt
+            if request.made:
+                stopped = "interrupted"
+                break
+            if (folder / "recipe.toml").is_file():
+                trained = train(resume=folder, minutes=left, **plan.how)
+            else:
+                recipe = str(plan.run.path / TRIAL)
+                trained = train(recipe=recipe, trial=number, out=folder, minutes=left, **plan.how)
+            done.append(trained)
+            if trained.stopped in ("interrupted", "time limit"):
+                stopped = trained.stopped
+                break
     trials = [_trial(number, trained) for number, trained in enumerate(done, 1)]
     best = max(range(len(done)), key=lambda i: (_merit(trials[i], plan.keep), -i))
     if stopped == "finished":
@@ -246,10 +271,7 @@ def _merit(trial: Trial, keep: Keep) -> tuple[float, float]:
 def _move_up(run: Run, kept: Trial) -> None:
     """Make the kept trial's folder the run's own; recipe.toml last, which makes that a run."""
     trial = run.path / TRIALS / str(kept.number)
-    try:
-        for path in sorted(trial.glob("*"), key=lambda path: path.name == "recipe.toml"):
-            if path.name != "lock":
-                os.replace(path, run.path / path.name)
-        shutil.rmtree(trial, ignore_errors=True)
-    except OSError as wrong:
-        raise Failure(f"{trial} could not be made the run itself: {wrong.strerror}.") from None
+    for path in sorted(trial.glob("*"), key=lambda path: path.name == "recipe.toml"):
+        if path.name != LOCK:
+            atomic.move(path, run.path / path.name)
+    atomic.remove(trial / LOCK, within=run.path / TRIALS)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import hubel
-from hubel import atomic
+from hubel import reading
 from hubel.breaking import shape_bias as figures
 from hubel.breaking.cue_conflict import METHODS, Painting
 from hubel.breaking.shape_bias import PUBLISHED, RESAMPLES
-from hubel.mistakes import Mistake, unknown
+from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.report.shape import BiasRow, Shape, TrialRow, shape_page
 from hubel.report.wording import percent
 from hubel.verbs import machine, shape_ready
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
-from hubel.verbs.place import place
+from hubel.verbs.place import near, place
 from hubel.verbs.shape_plan import Plan, Said, conflicts_of, plan_of, said_of
 from hubel.verbs.shape_report import Conflicts, bias_row, drawings, measured, stimulus_rows
 from hubel.verbs.shape_sources import Namer, Sources, namer, samples_for, sources
 from hubel.verbs.shape_words import counted, lead, why_none
-from hubel.verbs.shape_work import Work, clear, digest
+from hubel.verbs.shape_work import Work, digest
 from hubel.verbs.watch import Watch
 
 PAGE, FACTS = "shape.html", "shape.json"
 PAIRS = 40  # images
 PICTURES = 500  # at most about so many, where none are named
+ASKED = ("model", "referee", "data", "method", "seed")  # facts that make it another test
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def shape_bias(
     images: int | None = None,
     split: Split | None = None,
     seed: int = 0,
-    out: str | os.PathLike[str] = "break-shape",
+    out: str | os.PathLike[str] | None = None,
     device: str = "auto",
     threads: int | None = None,
     workers: int = 0,
@@ -94,8 +97,9 @@ def shape_bias(
     did; without one there is no shape bias, and that is said. pairs: how many cue-conflict images,
     rounded down to what balances the design (`breaking.cue_conflict.design`). method: a row of
     METHODS there. painter, style_weight, steps: of style transfer; None: what `Painting` has. out:
-    the folder for shape.html, shape.json, the drawings and conflicts/ with all images; an earlier
-    result there is replaced, but for images that are asked for again.
+    the folder for shape.html, shape.json, the drawings and conflicts/ with all images, where an
+    earlier result is replaced, but for images that are asked for again; None: a new one,
+    break-shape in the model's run, or here.
 
     The first Ctrl-C ends it after the image at work, and what there is is written; asked again, it
     goes on with what is missing.
@@ -105,7 +109,8 @@ def shape_bias(
     watch = watch or Watch()
     machine.demand_float32()
     _check(method, pairs, steps)
-    folder = place(Path(out), FACTS, "test of shape against texture", data=data)
+    usual = near(model, "break-shape")
+    results = place(out, usual, FACTS, "test of shape against texture", data=data)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     ready = shape_ready.stimuli(data)
@@ -115,7 +120,8 @@ def shape_bias(
             told, about = shape_ready.measured(
                 ready, names, most=images, seed=seed, workers=workers, watch=watch
             )
-        return _shown(folder, told, called(model), about)
+        with results.held() as folder:
+            return _shown(folder, told, called(model), about)
     judge = _judge(referee, classifier, download, watch)
     with machine.threads(threads):
         most = PICTURES if images is None else images
@@ -127,22 +133,34 @@ def shape_bias(
         plan = plan_of(found, ours, said, pairs=pairs, seed=seed, judged=judge is not None)
         for note in plan.notes:
             watch.notice(note)
-        work: Work | None = None
-        if plan.pairs:
-            painting = _painting(method, painter, style_weight, steps, where, download, watch)
-            work = Work(
-                folder, found.images, found.textures, plan.pairs, ours.classes,
-                method=method, painting=painting, seed=seed,
-            )  # fmt: skip
-        painted = _painted(work, folder, watch, like=found.images)
-        if stopped := len(painted) < len(plan.pairs):
-            plan = plan.cut(len(painted))
-        made = conflicts_of(found, ours, painted, plan, said, judged=judge is not None)
-        files = [file.name for file in work.files] if work else []
-        told = _told(found, ours, shown, answers, made, files, plan, said, seed)
-    judged_by = None if referee is None else called(referee, "the referee")
-    facts = _facts(found, ours, judged_by, method, seed, plan)
-    return _shown(folder, told, called(model), facts, stopped=stopped)
+        judged_by = None if referee is None else called(referee, "the referee")
+        asked = {"model": called(model)} | _facts(found, ours, judged_by, method, seed, plan)
+        made: Conflicts | None = None
+        files, stopped = list[str](), False
+        with results.held(partial(_is_same, asked=asked)) as folder:
+            if plan.pairs:
+                painting = _painting(method, painter, style_weight, steps, where, download, watch)
+                work = Work(
+                    folder, found.images, found.textures, plan.pairs, ours.classes,
+                    method=method, painting=painting, seed=seed,
+                )  # fmt: skip
+                painted = _painted(work, folder, asked, watch)
+                files = [Path(name).name for name in work.files]
+                if stopped := len(painted) < len(plan.pairs):
+                    plan = plan.cut(len(painted))
+                made = conflicts_of(found, ours, painted, plan, said, judged=judge is not None)
+            told = _told(found, ours, shown, answers, made, files, plan, said, seed)
+            about = _facts(found, ours, judged_by, method, seed, plan)
+            return _shown(folder, told, called(model), about, stopped=stopped)
+
+
+def _is_same(folder: Path, *, asked: dict[str, Any]) -> bool:
+    """Whether the folder holds an unfinished test of the same things."""
+    try:
+        facts = reading.record(folder / FACTS, dict[str, Any])
+        return not facts["finished"] and all(facts[key] == asked[key] for key in ASKED)
+    except (Failure, KeyError):
+        return False
 
 
 def _check(method: str, pairs: int, steps: int | None) -> None:
@@ -174,24 +192,13 @@ def _check_ready(referee: object, split: Split | None) -> None:
         )
 
 
-def _painted(
-    work: Work | None, folder: Path, watch: Watch, *, like: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """The images uint8 (M, C, H, W); fewer than planned where a stop was asked for.
-
-    work: None where none are to be made; like: what they would be like.
-    """
-    if work is None:
-        clear(folder)
-        return like[:0]
-    if not (folder / FACTS).is_file():
-        atomic.write(folder / FACTS, '{"finished": false}\n')  # known as ours from now on
+def _painted(work: Work, folder: Output, asked: dict[str, Any], watch: Watch) -> NDArray[np.uint8]:
+    """The images uint8 (M, C, H, W); fewer than planned where a stop was asked for."""
+    folder.write(FACTS, json.dumps(asked | {"finished": False}, indent=2) + "\n")
     with interruptible() as request:
         made = work.make(request, watch)
     if len(made) < len(work.pairs):
         watch.notice("Stopping: what there is is being written.")
-    else:
-        work.tidy()
     return made
 
 
@@ -269,9 +276,9 @@ def _facts(
 
 
 def _shown(
-    folder: Path, found: Shape, model: str, facts: dict[str, Any], *, stopped: bool = False
+    folder: Output, found: Shape, model: str, facts: dict[str, Any], *, stopped: bool = False
 ) -> Shaped:
-    """The page last of all but the facts; images are there already."""
+    """The page and the facts; images are there already, and an earlier test's go."""
     facts = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "hubel": hubel.__version__,
@@ -282,12 +289,8 @@ def _shown(
         found, facts | {"lead": lead(found, facts["chance"]), "counted": counted(found, facts)}
     )
     drawn = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
-    for name in ("bias", "conflicts", "demonstration"):
-        if f"{name}.png" not in drawn:
-            (folder / f"{name}.png").unlink(missing_ok=True)  # an earlier result's
-    for name, content in drawn.items():
-        atomic.write(folder / name, content)
-    atomic.write(folder / PAGE, page)
     told = facts | found.as_json() | {"finished": not stopped}
-    atomic.write(folder / FACTS, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-    return Shaped(folder / PAGE, found, lead(found, facts["chance"]), stopped)
+    text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    folder.write_all({**drawn, PAGE: page, FACTS: text})
+    folder.finish()
+    return Shaped(folder.path / PAGE, found, lead(found, facts["chance"]), stopped)

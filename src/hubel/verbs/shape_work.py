@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hubel import atomic
 from hubel.breaking.cue_conflict import METHODS, Painting, Pair, conflicts
 from hubel.model import Model
+from hubel.output import Output
 from hubel.pixels import Unreadable, as_png, decode
 from hubel.tensors import pack
 from hubel.understanding.style_layers import chosen
@@ -35,7 +34,7 @@ class Work:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Output,
         images: NDArray[np.uint8],
         textures: NDArray[np.uint8],
         pairs: Sequence[Pair],
@@ -50,13 +49,12 @@ class Work:
         settings = json.dumps(_settings(method, painting) | {"seed": seed}).encode()
         self.files = [self._file(settings, pair, classes) for pair in pairs]
 
-    def _file(self, settings: bytes, pair: Pair, classes: Sequence[str]) -> Path:
+    def _file(self, settings: bytes, pair: Pair, classes: Sequence[str]) -> str:
         found = hashlib.sha256(settings)
         for part in (self.images[pair.shape], self.textures[pair.texture]):
             found.update(f"{part.shape}".encode() + part.tobytes())
         shape, texture = (_plain(classes[k]) for k in pair[2:])
-        name = f"{shape}-in-{texture}-{found.hexdigest()[:16]}.png"
-        return self.folder / IMAGES / name
+        return f"{IMAGES}/{shape}-in-{texture}-{found.hexdigest()[:16]}.png"
 
     def make(self, request: Request, watch: Watch) -> NDArray[np.uint8]:
         """All images uint8 (M, C, H, W); after a stop was asked for, those that there are.
@@ -65,6 +63,8 @@ class Work:
         """
         there = {i: image for i, file in enumerate(self.files) if (image := self._read(file))
                  is not None}  # fmt: skip
+        for i in there:
+            self.folder.keep(self.files[i])
         if there and len(there) < len(self.pairs):
             watch.notice(f"{len(there)} of {len(self.pairs)} images are there already.")
         made: list[NDArray[np.uint8]] = []
@@ -78,14 +78,17 @@ class Work:
         for each in running:
             image = as_levels(each.image)
             if each.number not in there:
-                atomic.write(self.files[each.number], as_png(image.transpose(1, 2, 0)))
+                self.folder.write(self.files[each.number], as_png(image.transpose(1, 2, 0)))
             made.append(image)
-            watch.progress("paint", each.number + 1, total, self.files[each.number].stem[:-17])
+            watch.progress(
+                "paint", each.number + 1, total, Path(self.files[each.number]).stem[:-17]
+            )
             if request.made and each.number + 1 < total:
                 break
         return np.stack(made) if made else self.images[:0]
 
-    def _read(self, file: Path) -> NDArray[np.uint8] | None:
+    def _read(self, name: str) -> NDArray[np.uint8] | None:
+        file = self.folder.path / name
         if not file.is_file():
             return None
         try:
@@ -93,18 +96,6 @@ class Work:
         except Unreadable:
             return None  # it is made again
         return found if found.shape == self.images.shape[1:] else None
-
-    def tidy(self) -> None:
-        """Remove images of an earlier design."""
-        own = {file.name for file in self.files}
-        for file in (self.folder / IMAGES).glob("*-in-*.png"):
-            if file.name not in own:
-                file.unlink(missing_ok=True)
-
-
-def clear(folder: Path) -> None:
-    """No images: an earlier result's go, too."""
-    shutil.rmtree(folder / IMAGES, ignore_errors=True)
 
 
 def _settings(method: str, painting: Painting) -> dict[str, Any]:

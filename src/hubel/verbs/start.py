@@ -15,12 +15,11 @@ from hubel.mistakes import Failure, Mistake
 from hubel.model import Blueprint, Classifier
 from hubel.networks import catalogue, weights
 from hubel.pixels import PixelSpec, Unreadable
-from hubel.run import Run
+from hubel.run import START, Run
 from hubel.training.recipe import Recipe
 from hubel.transfer.finetune import with_head
 from hubel.verbs.load import load
 
-COPY = "start"  # the folder of a run that keeps the model it began with
 LOOKED_AT = 32  # pictures of a folder that say whether it is in colour
 COLOURED = 8  # levels of 255 between a pixel's channels, on average: no longer grey
 PHOTOGRAPHS = ("stamps",)  # data sets that are worth a network learned from photographs
@@ -61,7 +60,7 @@ def begin_with(recipe: Recipe, run: Run | None) -> tuple[Recipe, Classifier | No
     """
     if recipe.start is None:
         return recipe, None
-    copied = run.path / COPY if run is not None else None
+    copied = run.path / START if run is not None else None
     start = load(copied if copied is not None and copied.is_dir() else recipe.start)
     made = start.blueprint
     if made is None or made.name not in catalogue.CATALOGUE:
@@ -143,7 +142,7 @@ def classifier(
 def keep_copy(run: Run, recipe: Recipe, start: Classifier) -> None:
     """A copy of a start that is no catalogue network, so that the run does not need it again."""
     if recipe.start not in weights.PUBLISHED:
-        start.save(run.path / COPY)
+        run.write_folder(START, start.files())
 
 
 def _name(recipe: Recipe) -> str:

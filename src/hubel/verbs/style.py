@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from hubel.verbs import machine, style_state
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.load import loaded
 from hubel.verbs.place import place
-from hubel.verbs.style_state import Kept, Painting
-from hubel.verbs.styling import FACTS, GRID, STATE, Painted, Work
+from hubel.verbs.style_state import STATE, Kept, Painting
+from hubel.verbs.styling import FACTS, GRID, Painted, Work
 from hubel.verbs.watch import Watch
 
 LEAST_SIDE = 16
@@ -70,7 +71,7 @@ def style(
     start: str = "content",
     variation_weight: float = 20.0,
     seed: int = 0,
-    out: str | os.PathLike[str] = "style",
+    out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     device: str = "auto",
     threads: int | None = None,
@@ -84,14 +85,15 @@ def style(
     content_layers, style_layers: names, all alike or with weights, which are relative; None: a row
     of `understanding.style.LAYERS`, else the last maps of each resolution. size: of both pictures'
     longer side. start: a row of STARTS. out: the folder for a PNG of each weight, grid.png,
-    curves.png, style.json and state.safetensors; an earlier result there is replaced.
+    curves.png, style.json and state.safetensors, where an earlier transfer is replaced; None: a new
+    one, style, style-2, … here.
 
     Both pictures keep their aspect ratio, whatever the network was trained on: nothing is cut off
     or squashed, since only convolutions are run and these take any size; the style's statistics
     are means, so that its shape need not be the content's.
     The first Ctrl-C ends it after a step, and what there is is written. Asked again for the same,
-    it goes on, bit-equal on the same machine; resume: also where it was finished, for more steps
-    (from the pictures, with an empty memory of L-BFGS) or more weights.
+    it goes on, bit-equal on the same machine; resume: the last one goes on, also where it was
+    finished, for more steps (from the pictures, with an empty memory of L-BFGS) or more weights.
     Raises Mistake for layers that are not there, other settings than those of what is gone on with,
     a network without convolutions, a folder that holds something else; Failure for pictures that
     cannot be read.
@@ -100,7 +102,7 @@ def style(
     machine.demand_float32()
     weights = _weights(style_weights)
     _check(start, size, steps)
-    folder = place(Path(out), FACTS, "style transfer")
+    results = place(out, Path("style"), FACTS, "style transfer")
     where = machine.device(device)
     classifier = loaded(network, download=download, watch=watch).to(where)
     named = {
@@ -118,20 +120,21 @@ def style(
             "start": start, "seed": seed, "variation weight": variation_weight,
         }  # fmt: skip
         asked = Kept(settings, machine.environment(where), steps, [Painting(w) for w in weights])
-        found = style_state.read(folder / STATE)
-        kept, goes_on = style_state.going_on(found, asked, folder, resume=resume)
-        if found is not None and goes_on:
-            _tell(found, kept, watch)
         facts = _facts(where) | named | {"chose": chose}
-        work = Work(folder, classifier, pictures, layers, kept, facts, fresh=not goes_on)
-        with interruptible() as request:
+        same = partial(style_state.is_same, asked=asked, resume=resume)
+        with results.held(same) as folder, interruptible() as request:
+            found = style_state.read(folder.path / STATE)
+            kept, goes_on = style_state.going_on(found, asked, folder.path, resume=resume)
+            if found is not None and goes_on:
+                _tell(found, kept, watch)
+            work = Work(folder, classifier, pictures, layers, kept, facts, fresh=not goes_on)
             for painting in kept.paintings:
                 if not painting.done(steps) and not request.made:
                     work.paint(painting, request, watch)
             if kept.unfinished:
                 watch.notice("Stopping: what there is is being written.")
             made = work.show()
-    return Styled(folder, folder / GRID, layers, chose, made, kept.unfinished is not None)
+    return Styled(folder.path, folder.path / GRID, layers, chose, made, kept.unfinished is not None)
 
 
 def _check(start: str, size: int, steps: int) -> None:

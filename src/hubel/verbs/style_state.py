@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from hubel import reading
-from hubel.mistakes import Mistake
+from hubel.mistakes import Failure, Mistake
 from hubel.tensors import seal, unseal
 from hubel.understanding.style import Step
 
+STATE = "state.safetensors"
 CURVE = "curve"
 KEPT = ("parameters", "number")  # of a finished picture: the optimiser's memory is 40 times as much
 HASHED = ("content", "style", "network")  # settings that are SHA-256 digests
@@ -144,6 +145,16 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for key, value in now.items()
         if then.get(key) != value
     ]
+
+
+def is_same(folder: Path, *, asked: Kept, resume: bool) -> bool:
+    """Whether the result of a folder is the one to go on with, where none was named."""
+    if resume:
+        return True
+    try:
+        return going_on(read(folder / STATE), asked, folder, resume=False)[1]
+    except (Mistake, Failure):
+        return False
 
 
 def going_on(found: Kept | None, asked: Kept, folder: Path, *, resume: bool) -> tuple[Kept, bool]:

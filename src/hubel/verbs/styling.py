@@ -10,17 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hubel import atomic
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.pixels import Pixels, as_png
 from hubel.report.style import loss_curves, side_by_side
 from hubel.understanding.style import Layers, Step, transfer
 from hubel.verbs.interrupt import Request
-from hubel.verbs.style_state import HASHED, Kept, Painting
+from hubel.verbs.style_state import HASHED, STATE, Kept, Painting
 from hubel.verbs.watch import Watch
 
-FACTS, STATE, GRID, CURVES = "style.json", "state.safetensors", "grid.png", "curves.png"
+FACTS, GRID, CURVES = "style.json", "grid.png", "curves.png"
 LOSSES = ("content", "style", "total_variation")
 SAVE_SECONDS = 30  # between two saves
 
@@ -44,11 +44,11 @@ class Work:
     """A folder that pictures are painted into, one after another.
 
     pictures: content and style, uint8 (H, W, C). facts: what style.json says besides. fresh:
-    whether what stands in the folder is another result, which the first thing written replaces.
+    whether what stands in the folder is another result, which this one replaces.
     """
 
     def __init__(
-        self, folder: Path, classifier: Classifier, pictures: tuple[Pixels, Pixels],
+        self, folder: Output, classifier: Classifier, pictures: tuple[Pixels, Pixels],
         layers: Layers, kept: Kept, facts: dict[str, Any], *, fresh: bool,
     ) -> None:  # fmt: skip
         self.folder, self.classifier, self.pictures = folder, classifier, pictures
@@ -100,11 +100,8 @@ class Work:
         self._write(STATE, self.kept.packed())
 
     def _write(self, name: str, content: bytes) -> None:
-        if self.fresh:
-            atomic.write_folder(self.folder, {FACTS: self._told([]), name: content})
-            self.fresh = False
-        else:
-            atomic.write(self.folder / name, content)
+        self.folder.write_all(({FACTS: self._told(())} if self.fresh else {}) | {name: content})
+        self.fresh = False
 
     def show(self) -> tuple[Painted, ...]:
         """Write all that can be shown of what there is; last of all, that it is finished."""
@@ -114,7 +111,7 @@ class Work:
         self.save()
         images = {each.weight: eight_bit(each.image()) for each in begun}
         made = [
-            Painted(each.weight, self.folder / file_of(each), each.steps, *each.curve[-1])
+            Painted(each.weight, self.folder.path / file_of(each), each.steps, *each.curve[-1])
             for each in begun
         ]
         for each in made:
@@ -125,6 +122,7 @@ class Work:
         if self.kept.unfinished is None:
             self.kept.finished = True
             self.save()
+        self.folder.finish()
         return tuple(made)
 
     def _told(self, made: Sequence[Painted]) -> bytes:

@@ -14,7 +14,7 @@ from hubel.data.samples import Row, manifest
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation, why_kept
-from hubel.run import Run
+from hubel.run import Run, check_new, is_run
 from hubel.training import recipe as recipes
 from hubel.training.loop import Epoch, out_of_patience
 from hubel.training.recipe import Recipe
@@ -75,7 +75,8 @@ def train(
     processes that decode pictures, 0 for threads of this process. watch: hears of progress and
     notices.
 
-    Ctrl-C stops after the step, saves, and gives back what there is; a second one stops at once.
+    Ctrl-C stops after the step, saves, and gives back what there is; a second one stops at once,
+    and so does one before the first step: both raise KeyboardInterrupt, which says how to go on.
     Raises Mistake (a wrong name or value), Failure (data, disk) and FloatingPointError (the loss
     is not finite; the last finite checkpoint is kept).
 
@@ -91,6 +92,8 @@ def train(
     where = machine.device(device)
     check_minutes(minutes)
     machine.demand_float32()
+    if out is not None:
+        check_new(Path(out))
     to_find = resume is None and rate.is_wanted(recipe, settings)
     if resume is not None:
         if data is not None or settings or out is not None:
@@ -113,13 +116,45 @@ def train(
         with run.locked():
             if resume is not None:
                 check_unchanged(run, prepared, where, inexact, watch)
-            with _owning_up(run):
+            with _ending_well(run) as request:
                 if resume is None:
+                    run.clear()
                     if start is not None:
                         keep_copy(run, resolved, start)
                     _write_facts(run, resolved, prepared, classifier, where)
                 session = begin(run, resolved, prepared, classifier, where, watch)
-                return _run(session, minutes)
+                return _run(session, minutes, request)
+
+
+@contextmanager
+def _ending_well(run: Run) -> Iterator[Request]:
+    """The request to stop. A run that fails or is stopped at once says so, and how to go on."""
+    with interruptible(at_once=True) as request:
+        try:
+            yield request
+        except Exception as wrong:
+            if request.made:  # what was interrupted half way may fail in ways of its own
+                raise _stopped(run) from wrong
+            if is_run(run.path):
+                with suppress(Failure):
+                    run.status("failed", why=str(wrong) or type(wrong).__name__)
+                run.log(f"failed: {wrong}")
+            else:
+                run.abandon()
+            raise
+        except KeyboardInterrupt as wrong:
+            raise _stopped(run) from wrong
+
+
+def _stopped(run: Run) -> KeyboardInterrupt:
+    """What a stop at once is told as; nothing stays of a training that was not yet a run."""
+    if not is_run(run.path):
+        run.abandon()
+        return KeyboardInterrupt("Stopped before the training began; nothing is left of it.")
+    with suppress(Failure):
+        run.status("stopped")
+    run.log("stopped at once")
+    return KeyboardInterrupt(f"Stopped; go on with: hubel train --resume {run.path}")
 
 
 def check_minutes(minutes: float | None) -> None:
@@ -180,49 +215,37 @@ def _write_facts(
     run.write("recipe.toml", recipe.as_toml())  # last: with it, the folder is a run
 
 
-def _run(session: Session, minutes: float | None) -> Trained:
+def _run(session: Session, minutes: float | None, request: Request) -> Trained:
     run, state, recipe = session.run, session.state, session.recipe
     run.status("running")
-    stopped: Stopped = "finished"
-    with interruptible() as request:
+    try:
         stopped = _loop(session, minutes, request)
+    except FloatingPointError as wrong:
+        saved = run.path / "checkpoints"
+        kept = f"What was saved before is kept in {saved}." if saved.exists() else ""
+        raise FloatingPointError(f"{wrong} {kept}".rstrip()) from None
     if stopped == "finished" and state.epoch < recipe.epochs:
         stopped = "early stopping"
     return _finish(session, stopped)
 
 
-@contextmanager
-def _owning_up(run: Run) -> Iterator[None]:
-    """Whatever fails inside, the run says so: none that ended is "running" for ever after."""
-    try:
-        yield
-    except Exception as wrong:
-        with suppress(Failure, OSError):  # of a full disk the first error tells more
-            run.status("failed", why=str(wrong) or type(wrong).__name__)
-            run.log(f"failed: {wrong}")
-        saved = run.path / "checkpoints"
-        if isinstance(wrong, FloatingPointError) and saved.exists():
-            kept = f"What was saved before is kept in {saved}."
-            raise FloatingPointError(f"{wrong} {kept}") from None
-        raise
-
-
 def _loop(session: Session, minutes: float | None, request: Request) -> Stopped:
-    """Run the training, saving after every epoch and every so many seconds."""
+    """Run the training, saving after every epoch and every so many seconds, before it is told."""
     state, recipe, watch = session.state, session.recipe, session.watch
     began = saved = time.monotonic()
     for event in events(session):
+        request.at_once = False  # from here on there is something to save
         now = time.monotonic()
         if isinstance(event, Epoch):
-            watch.progress("epoch", event.number, recipe.epochs, _line(event))
-            session.run.log(f"epoch {event.number}  {_line(event)}")
             save(session, best=event.best)
             saved = now
+            session.run.log(f"epoch {event.number}  {_line(event)}")
+            watch.progress("epoch", event.number, recipe.epochs, _line(event))
         else:
-            watch.progress("train", event.number, 0, f"epoch {event.epoch}/{recipe.epochs}")
             if now - saved >= recipe.checkpoint_seconds:
                 save(session)
                 saved = now
+            watch.progress("train", event.number, 0, f"epoch {event.epoch}/{recipe.epochs}")
         going_on = state.epoch < recipe.epochs and not out_of_patience(state, recipe.patience)
         if going_on and (request.made or (minutes and now - began >= 60 * minutes)):
             save(session)
@@ -248,7 +271,7 @@ def _finish(session: Session, stopped: Stopped) -> Trained:
     logits = answers(session)
     validation = measured(session, logits)
     classifier.provenance |= {"epoch": state.best_epoch, "validation": validation.accuracy}
-    classifier.save(run.path / "model")
+    run.write_folder("model", classifier.files())
     run.write_json("validation.json", validation.as_json())
     run.status(
         stopped,

@@ -1,8 +1,20 @@
 """What a verb tells its caller while it works: progress and notices."""
 
+import contextlib
 import sys
 
 from hubel.legible import legible
+
+
+def say(sentence: str) -> None:
+    """A line on stderr, legible whatever names are in it.
+
+    Where it cannot be written (closed, full, a pipe without a reader), it is not said: whoever does
+    not listen stops no work.
+    """
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sys.stderr.write(f"{legible(sentence)}\n")
+        sys.stderr.flush()
 
 
 class Watch:
@@ -20,7 +32,7 @@ class Lines(Watch):
 
     def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
         if stage == "epoch":
-            print(f"epoch {done}/{total}  {legible(detail)}", file=sys.stderr, flush=True)
+            say(f"epoch {done}/{total}  {detail}")
 
     def notice(self, sentence: str) -> None:
-        print(legible(sentence), file=sys.stderr, flush=True)
+        say(sentence)

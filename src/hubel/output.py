@@ -1,0 +1,198 @@
+"""A folder of results: what hubel wrote into it, which alone it ever replaces or removes.
+
+`hubel-files.jsonl` in the folder says so: its first line names the kind of result, by the file that
+holds its facts; each further one is the name of a file and the SHA-256 of what hubel put there,
+written before the file itself. A file that is not in it, or not what it says, is the user's.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from hubel import atomic
+from hubel.lock import LOCK, locked
+from hubel.mistakes import Failure
+
+LISTING = "hubel-files.jsonl"
+# What else makes a folder hubel's own: a run, restarts, a model.
+SIGNS = (
+    ("recipe.toml", "environment.json"),
+    ("restarts.json", "trial.toml"),
+    ("model.json", "model.safetensors"),
+)
+MOST = 10_000  # folders of one series
+MOST_LETTERS = 1000  # of the listing's first line
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether hubel made this folder: a result of a verb or a lab, a run, restarts, or a model."""
+    if any(all((folder / name).is_file() for name in names) for names in SIGNS):
+        return True
+    return kind_of(folder) is not None
+
+
+def kind_of(folder: Path) -> str | None:
+    """The name of the facts of the result that a folder holds; None where it holds none."""
+    try:
+        with open(folder / LISTING, encoding="utf-8", opener=atomic.no_link) as file:
+            kind = json.loads(file.readline(MOST_LETTERS))["result"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return kind if isinstance(kind, str) else None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a result goes: into a folder, or into the next free one of a series.
+
+    kind: the name of the file with the result's facts. numbered: whether `folder` begins a series
+    folder, folder-2, …, of which no earlier one is replaced.
+    """
+
+    folder: Path
+    kind: str
+    numbered: bool = False
+
+    @contextmanager
+    def held(self, goes_on: Callable[[Path], bool] = lambda _: False) -> Iterator["Output"]:
+        """The folder, made and held for this process alone; gone again if nothing was written.
+
+        goes_on: of a series, whether its last result is to be gone on with. Raises Failure while
+        another process writes there, and for a file of hubel's that was changed.
+        """
+        folder, made = self._chosen(goes_on) if self.numbered else (self.folder, _made(self.folder))
+        with locked(folder, made=made):
+            yield Output(folder, self.kind)
+
+    def _chosen(self, goes_on: Callable[[Path], bool]) -> tuple[Path, bool]:
+        last: Path | None = None
+        for n in range(1, MOST):
+            path = self.folder if n == 1 else self.folder.with_name(f"{self.folder.name}-{n}")
+            if os.path.lexists(path):
+                last = path
+                continue
+            if last is not None and kind_of(last) == self.kind and goes_on(last):
+                return last, False
+            if _made(path):
+                return path, True
+            last = path  # another process made it just now
+        raise Failure(f"There are {MOST - 1:,} folders named {self.folder}-…: move some away.")
+
+
+class Output:
+    """A folder that is held, to write into. Raises Failure rather than write over a user's file."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path = path
+        self._known = _read(path)
+        self._kind, self._begun, self._names = kind, kind_of(path) is not None, set[str]()
+        for name, sums in self._known.items():
+            if os.path.lexists(path / name) and _sum(path / name) not in sums:
+                raise Failure(
+                    f"{path / name} is damaged, or was changed since hubel wrote it, and is left "
+                    "alone: move it away, or give another folder with --out."
+                )
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        """Put a file there, in one step."""
+        self.write_all({name: content})
+        return self.path / name
+
+    def write_all(self, files: Mapping[str, bytes | str]) -> None:
+        """Put files there, one after another; none where one of them would replace a user's."""
+        data = {n: c.encode() if isinstance(c, str) else c for n, c in files.items()}
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
+        for name, told in sums.items():
+            check_free(self.path / name, {*self._known.get(name, ()), told})
+        self._list(sums)
+        for name, content in data.items():
+            atomic.write(self.path / name, content, within=self.path)
+            self._names.add(name)
+
+    def keep(self, name: str) -> None:
+        """A file of an earlier result belongs to this one as well."""
+        self._names.add(name)
+
+    def finish(self) -> None:
+        """Remove what hubel wrote there before and this result does not have; nothing else."""
+        for name in self._known.keys() - self._names:
+            path = self.path / name
+            if os.path.lexists(path) and _sum(path) in self._known[name]:
+                atomic.remove(path, within=self.path)
+
+    def _list(self, sums: Mapping[str, str]) -> None:
+        new = {name: told for name, told in sums.items() if told not in self._known.get(name, ())}
+        # the empty line ends one that a kill cut short
+        lines = ["", *(json.dumps([name, told]) for name, told in new.items())]
+        if not self._begun:
+            atomic.write(self.path / LISTING, json.dumps({"result": self._kind}))
+            self._begun = True
+        if new:
+            atomic.append(self.path / LISTING, "\n".join(lines), synced=True)
+        for name, told in new.items():
+            self._known.setdefault(name, set()).add(told)
+
+
+def check_free(path: Path, sums: set[str]) -> None:
+    """Raises Failure for a file that is there and has none of these SHA-256 sums."""
+    if os.path.lexists(path) and _sum(path) not in sums:
+        raise Failure(
+            f"{path} is not what hubel wrote there, so it is not replaced: move it away, or give "
+            "another folder with --out."
+        )
+
+
+def _made(folder: Path) -> bool:
+    """Make a folder; whether it was not there."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    except OSError as wrong:
+        raise atomic.cannot_write(folder, wrong) from wrong
+    return True
+
+
+def _read(folder: Path) -> dict[str, set[str]]:
+    """Name → sums, from the listing of a folder; lines that say nothing are left out."""
+    known: dict[str, set[str]] = {}
+    try:
+        with open(folder / LISTING, encoding="utf-8", opener=atomic.no_link) as file:
+            lines = file.read().splitlines()
+    except (OSError, ValueError):
+        return {}
+    for line in lines[1:]:
+        try:
+            name, told = json.loads(line)
+            if _is_below(name):
+                known.setdefault(name, set()).add(told)
+        except (ValueError, TypeError, RecursionError):
+            continue
+    return known
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name leads to a file in the folder, and to nothing else of it.
+
+    >>> [_is_below(name) for name in ("a.png", "set/a.png", "../a.png", "/a.png", "", "lock")]
+    [True, True, False, False, False, False]
+    """
+    path = PurePosixPath(name)
+    inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return inside and name not in (LOCK, LISTING)
+
+
+def _sum(path: Path) -> str:
+    """The SHA-256 of a regular file; of anything else, or what cannot be read, none."""
+    try:
+        with open(path, "rb", opener=atomic.no_link) as file:
+            if not path.is_file():
+                return ""
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
