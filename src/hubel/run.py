@@ -46,11 +46,7 @@ class Run:
         """A folder of its own: `out`, or `runs/<date>-<name>[-n]`; nothing is ever overwritten."""
         try:
             if out is not None:
-                if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                    raise Mistake(
-                        f"{out} is there already, and a run never overwrites: give another --out, "
-                        f"or go on with it: hubel train --resume {out}."
-                    )
+                check_new(out)
                 out.mkdir(parents=True, exist_ok=True)
                 return cls(out.resolve())
             stem = f"{date.today().isoformat()}-{name}"
@@ -168,6 +164,16 @@ class Run:
         if damaged:
             raise Failure(f"No checkpoint of {self.path} is whole. {' '.join(damaged)}")
         return None
+
+
+def check_new(out: Path) -> None:
+    """Raises Mistake where something is there already, Failure where nothing can be written."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise Mistake(
+            f"{out} is there already, and a run never overwrites: give another --out, "
+            f"or go on with it: hubel train --resume {out}."
+        )
+    atomic.check_place(out)
 
 
 def newest(parent: Path = Path("runs")) -> Run:

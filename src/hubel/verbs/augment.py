@@ -39,6 +39,8 @@ def augment_sheet(
     write into; the default is <name>-inspection. The strengths are
     chosen to be seen, and are larger than one would train with.
     """
+    folder = Path(out) if out is not None else Path(f"{Path(data).resolve().name}-inspection")
+    atomic.check_place(folder)
     parts, _ = open_undivided(os.fspath(data))
     pictures = _some(next(part for part in parts.values() if len(part)))
     axes = principal(pictures.mul(255).byte().numpy())
@@ -60,7 +62,6 @@ def augment_sheet(
         mixed = mix(pairs, labels, np.arange(len(pairs)), seed, row)[0] if mix else pairs
         shown += _uint8(torch.cat((pairs[1:2], mixed[1::2])))
         headings.append(f"{name}: {what}")
-    folder = Path(out) if out is not None else Path(f"{Path(data).resolve().name}-inspection")
     sheet = contact_sheet(shown, columns=VARIANTS + 1, headings=headings)
     return atomic.write(folder.absolute() / "augmentation.png", sheet)
 

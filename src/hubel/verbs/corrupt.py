@@ -20,7 +20,7 @@ from hubel.report.wording import percent
 from hubel.verbs import machine
 from hubel.verbs.corrupting import Measured, Work, saved, subject
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.labelled import Split, flattered, samples_of
+from hubel.verbs.labelled import Split, check_named, flattered, samples_of
 from hubel.verbs.load import called, loaded, own_run
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
@@ -94,6 +94,7 @@ def corrupt(
     watch = watch or Watch()
     names, chosen = _asked(corruptions, severities)
     folder = place(Path(out), FACTS, "result of corruptions", data=data)
+    check_named(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     other = None if against is None else loaded(against, download=download, watch=watch).to(where)
@@ -106,7 +107,7 @@ def corrupt(
         if against is not None and other is not None:
             learned = own_run(against)
             if learned is not None:
-                samples = samples_of(own_run(model), data, split)[1]
+                samples = samples_of(own_run(model), data, split, Watch())[1]
                 flattered(learned, learned.path.name, samples, watch)
             theirs = subject(
                 model, other, data, split=split, most=images, seed=seed, workers=workers,

@@ -54,6 +54,9 @@ def inspect(
     for in pictures that lie in files. Raises Mistake and Failure as `hubel.train` does.
     """
     watch = watch or Watch()
+    name = Path(data).resolve().name if os.path.isdir(data) else os.fspath(data)
+    folder = (Path(out) if out is not None else Path(f"{name}-inspection")).absolute()
+    atomic.check_place(folder)
     parts, told = open_undivided(os.fspath(data))
     whole, split = joined(parts)
     counts = _counts(whole, split)
@@ -84,7 +87,7 @@ def inspect(
     every = headers(samples)
     about = [header for header in every if header]
     found = Inspection(
-        name=Path(data).resolve().name if os.path.isdir(data) else os.fspath(data),
+        name=name,
         classes=tuple(samples.classes),
         counts=counts,
         looked_at=len(samples),
@@ -99,7 +102,6 @@ def inspect(
         notices=notices,
     )
     page, sheet = _drawn(found, loaded, every)
-    folder = (Path(out) if out is not None else Path(f"{found.name}-inspection")).absolute()
     return Shown(
         found,
         atomic.write(folder / "inspection.html", page),

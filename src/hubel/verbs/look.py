@@ -73,12 +73,12 @@ def look(
     """
     watch = watch or Watch()
     folder = place(Path(out), FACTS, "look")
+    pictures = list(named(images, watch))  # before anything is fetched or loaded
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch)
     name = called(model)
     classifier = classifier.to(where)
     label = label_of(classifier, target)
-    pictures = list(named(images))
     read: list[tuple[str, Tensor]] = []
     unreadable: list[tuple[str, str]] = []
     with machine.threads(threads), warnings.catch_warnings():

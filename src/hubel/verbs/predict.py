@@ -4,39 +4,24 @@ import glob
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hubel.data.ahead import ahead
+from hubel.data.listing import among, left_out, listed
 from hubel.inference.answers import Answers
-from hubel.mistakes import Failure, Mistake
+from hubel.mistakes import Mistake
 from hubel.model import Classifier
-from hubel.pixels import SUFFIXES, Picture, Pixels, PixelSpec, Unreadable, read, written
+from hubel.pixels import Picture, Pixels, PixelSpec, Unreadable, read, written
+from hubel.results import Prediction
 from hubel.verbs import machine
-from hubel.verbs.load import load
+from hubel.verbs.gallery import gallery_place, write_gallery
+from hubel.verbs.load import called, loaded
 from hubel.verbs.watch import Watch
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One picture's most probable classes, best first; or why it could not be read.
-
-    image: what the picture was called. classes: (name, probability) pairs, empty with an error.
-    """
-
-    image: str
-    classes: tuple[tuple[str, float], ...] = ()
-    error: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        named = [{"name": name, "probability": p} for name, p in self.classes]
-        return {"image": self.image, "classes": named} | (
-            {"error": self.error} if self.error else {}
-        )
 
 
 def predict(
@@ -47,6 +32,7 @@ def predict(
     device: str = "auto",
     threads: int | None = None,
     batch_size: int | None = None,
+    out: str | os.PathLike[str] | None = None,
     download: bool = False,
     watch: Watch | None = None,
 ) -> list[Prediction]:
@@ -54,7 +40,9 @@ def predict(
 
     images: one or several of: a file, a folder (all pictures in it, at any depth), a glob, a PIL
     image, an array, the bytes of a file. A picture that cannot be read is there with its reason.
-    batch_size: None finds the fastest by itself; the next pictures are decoded meanwhile.
+    batch_size: None finds the fastest by itself; the next pictures are decoded meanwhile. out: a
+    folder for predict.html, which shows the pictures under the classes that they are named, and
+    predict.json; an earlier one there is replaced.
     download: whether a network's published weights may be fetched, where they are not here yet.
 
     >>> import hubel, skimage.data
@@ -64,16 +52,10 @@ def predict(
     watch = watch or Watch()
     if top < 1:
         raise Mistake(f"--top is at least 1, not {top}.")
+    folder = None if out is None else gallery_place(Path(out))
     where = machine.device(device)
-    pictures = list(named(images))
-    if not isinstance(model, Classifier):
-        name = os.fspath(model)
-        model = load(
-            name,
-            download=download,
-            progress=lambda done, total: watch.progress("download", done, total, name),
-        )
-    classifier = model.to(where)
+    pictures = list(named(images, watch))
+    classifier = loaded(model, download=download, watch=watch).to(where)
     errors: dict[int, str] = {}
     with machine.threads(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
@@ -86,10 +68,13 @@ def predict(
                 answers.add(found.transpose(2, 0, 1)[None])
             watch.progress("predict", i + 1, len(pictures))
         best = _best(classifier, answers.logits(), top)
-    return [
+    predictions = [
         Prediction(name, error=errors[i]) if i in errors else Prediction(name, tuple(next(best)))
         for i, (name, _) in enumerate(pictures)
     ]
+    if folder is not None:
+        write_gallery(folder, called(model), predictions, pictures, classifier.pixels)
+    return predictions
 
 
 def _read(picture: tuple[str, Picture], *, spec: PixelSpec) -> Pixels | Unreadable:
@@ -111,8 +96,12 @@ def _best(
         yield [(classifier.classes[i], p) for i, p in zip(chosen, row, strict=True)]
 
 
-def named(images: Picture | Sequence[Picture]) -> Iterator[tuple[str, Picture]]:
-    """Each picture with its name; folders and globs opened up."""
+def named(images: Picture | Sequence[Picture], watch: Watch) -> Iterator[tuple[str, Picture]]:
+    """Each picture with its name; folders and globs opened up, by the rules of `data.listing`.
+
+    What of a folder is left out is told to the watch. Raises Mistake where a folder or glob holds
+    no picture.
+    """
     several: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
     for n, image in enumerate(several, 1):
         if not isinstance(image, str | os.PathLike):
@@ -122,16 +111,29 @@ def named(images: Picture | Sequence[Picture]) -> Iterator[tuple[str, Picture]]:
         if not name:
             raise Mistake("A picture's name is empty; for all pictures here give a dot.")
         if path.is_dir():
-            if not os.access(path, os.R_OK | os.X_OK):
-                raise Failure(f"No permission to look into the folder {written(name)}.")
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise Mistake(f"There are no pictures in the folder {written(name)}.")
-            yield from ((written(p), p) for p in inside)
+            yield from ((written(p), p) for p in _inside(path, watch))
         elif not path.exists() and glob.has_magic(name):
-            matches = sorted(glob.glob(name, recursive=True))
-            if not matches:
-                raise Mistake(f"No file matches {name!r}.")
-            yield from ((written(match), Path(match)) for match in matches)
+            yield from ((written(p), p) for p in _matching(name))
         else:
             yield written(name), path
+
+
+def _inside(folder: Path, watch: Watch) -> list[Path]:
+    """The pictures in a folder, at any depth."""
+    found = listed(folder)
+    for sentence in left_out([found], folder):
+        watch.notice(sentence)
+    if not found.pictures:
+        own = " but for what hubel itself wrote" if found.own else ""
+        raise Mistake(f"There are no pictures in the folder {written(folder)}{own}.")
+    return found.pictures
+
+
+def _matching(pattern: str) -> list[Path]:
+    """The files that a glob names, without those that `_inside` would pass over."""
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    matches = (Path(match) for match in sorted(glob.glob(pattern, recursive=True)))
+    found = list(among((path for path in matches if not path.is_dir()), fixed))
+    if not found:
+        raise Mistake(f"No file matches {written(pattern)!r}.")
+    return found

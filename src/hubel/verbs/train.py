@@ -9,11 +9,14 @@ from typing import Any, Literal
 
 import torch
 
+from hubel import atomic
+from hubel.data.listing import check_name
 from hubel.data.samples import manifest
+from hubel.data.sources import check
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation
-from hubel.run import Run
+from hubel.run import Run, check_new
 from hubel.training import recipe as recipes
 from hubel.training.loop import Epoch, out_of_patience
 from hubel.training.recipe import Recipe
@@ -97,6 +100,7 @@ def train(
         before = run.read_table("splits.csv")
         threads = threads or run.read_json("environment.json").get("threads")
     else:
+        check_out(out)
         resolved = asked(data, recipe, settings)
     resolved, start = begin_with(resolved, run)
     with machine.threads(threads), machine.deterministic(resolved.deterministic):
@@ -118,6 +122,16 @@ def train(
             return _run(session, minutes)
 
 
+def check_out(out: str | os.PathLike[str] | None) -> None:
+    """Refuse at once, before any work, a run folder that could not be made."""
+    folder = Path("runs" if out is None else out)
+    check_name(folder.absolute(), "run folder")
+    if out is None:
+        atomic.check_place(folder)
+    else:
+        check_new(folder)
+
+
 def check_minutes(minutes: float | None) -> None:
     if minutes is not None and not minutes > 0:
         raise Mistake(f"minutes must be above 0, not {minutes}.")
@@ -128,14 +142,19 @@ def asked(
 ) -> Recipe:
     """The recipe that these arguments of `train` ask for; lr=auto has a number standing in for it.
 
-    Raises Mistake for what is wrong.
+    Raises Mistake for what is wrong, and Failure for data that cannot be trained on, as far as
+    names alone tell.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     if rate.is_wanted(recipe, given):
         given["lr"] = rate.STANDING_IN
     if data is not None:
         given["data"] = _absolute(data)
-    return recipes.resolve(recipe or _usual(given), given)
+        check(given["data"])
+    found = recipes.resolve(recipe or _usual(given), given)
+    if data is None and found.data is not None:
+        check(found.data)
+    return found
 
 
 def _usual(given: Mapping[str, Any]) -> str:
