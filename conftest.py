@@ -21,9 +21,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _data(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`@pytest.mark.data("stamps")`: only with the published set; it is skipped where that is not,
     saying why, or fails there under HUBEL_NEED_DATA."""
     names = [name for mark in request.node.iter_markers("data") for name in mark.args]

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +143,21 @@ def test_names_that_are_not_utf8(
     answer = hubel_command("train", "digits", *QUICK)
     assert answer.code == 2
     assert sorted(path.name for path in odd.iterdir()) == ["dark", "grey", "light"]
+
+
+def test_it_is_told_without_torch(folder: Path, tmp_path: Path) -> None:
+    """Importing it takes seconds: what names alone tell does not wait for that."""
+    (folder / "purple").mkdir()
+    asked = [["train", folder], ["evaluate", MODEL, folder], ["break", MODEL, folder]]
+    code = (
+        "import sys; from hubel.cli import main\n"
+        f"for asked in {[[str(word) for word in words] for words in asked]!r}:\n"
+        "    sys.argv = ['hubel', *asked]\n"
+        "    try: main()\n"
+        "    except SystemExit as left: assert left.code == 1, left.code\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert told.stderr.count("The class 'purple'") == 3

@@ -91,6 +91,10 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network on a data set or on a folder of your pictures."""
+    from hubel.verbs.early import check_training
+
+    if resume is None:
+        check_training(data, out)  # before torch is imported
     from hubel.cli.progress import watching
     from hubel.training.recipe import parse_setting
     from hubel.verbs.restarts import Restarted, is_unfinished, restart

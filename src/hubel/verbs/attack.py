@@ -23,8 +23,9 @@ from hubel.report.wording import interval, percent
 from hubel.verbs import machine
 from hubel.verbs.attack_subject import Subject, subject
 from hubel.verbs.attacking import Work
+from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.labelled import Split, check_named
+from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
@@ -116,7 +117,7 @@ def attack(
     watch = watch or Watch()
     _check(attacks, epsilons, steps, restarts, aimed=target is not None)
     folder = place(Path(out), FACTS, "attack", data=data)
-    check_named(data, split)
+    check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     others = [loaded(each, download=download, watch=watch).to(where) for each in against]

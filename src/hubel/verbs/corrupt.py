@@ -19,8 +19,9 @@ from hubel.report.corruptions import Corruptions, corruptions_page
 from hubel.report.wording import percent
 from hubel.verbs import machine
 from hubel.verbs.corrupting import Measured, Work, saved, subject
+from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.labelled import Split, check_named, flattered, samples_of
+from hubel.verbs.labelled import Split, flattered, samples_of
 from hubel.verbs.load import called, loaded, own_run
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
@@ -94,7 +95,7 @@ def corrupt(
     watch = watch or Watch()
     names, chosen = _asked(corruptions, severities)
     folder = place(Path(out), FACTS, "result of corruptions", data=data)
-    check_named(data, split)
+    check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     other = None if against is None else loaded(against, download=download, watch=watch).to(where)

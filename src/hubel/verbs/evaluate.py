@@ -21,7 +21,8 @@ from hubel.training.comparison import beside, thirds
 from hubel.training.recipe import from_run
 from hubel.verbs import machine
 from hubel.verbs.baselines import beside_baselines
-from hubel.verbs.labelled import Split, check_named, flattered, numbered, samples_of
+from hubel.verbs.early import check_measured
+from hubel.verbs.labelled import Split, flattered, numbered, samples_of
 from hubel.verbs.load import load, own_run
 from hubel.verbs.prepare import decode
 from hubel.verbs.report import write_report
@@ -65,7 +66,7 @@ def evaluate(
     """
     watch = watch or Watch()
     where = machine.device(device)
-    check_named(data, split)
+    check_measured(data, split)
     classifier = model if isinstance(model, Classifier) else load(model)
     own = own_run(model)
     splits, samples, name = samples_of(own, data, split, watch)

@@ -12,18 +12,18 @@ from hubel import draws
 from hubel.data.decoding import Loaded
 from hubel.data.listing import class_name
 from hubel.data.samples import Samples, Splits
-from hubel.data.sources import check, has_test, open_splits, open_whole
+from hubel.data.sources import open_splits, open_whole
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.run import Run
 from hubel.training.recipe import from_run
+from hubel.verbs.early import check_measured, is_whole
 from hubel.verbs.load import own_run
 from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.resume import check_data
 from hubel.verbs.watch import Watch
 
 Split = Literal["train", "validation", "test", "all"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test", "all")
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,6 @@ def labelled(
     return Labelled(loaded, ours[torch.from_numpy(loaded.labels)], what, of)
 
 
-def check_named(data: str | os.PathLike[str] | None, split: Split | None) -> None:
-    """Refuse at once, before a model is fetched or loaded, data that `samples_of` would refuse."""
-    if split is not None and split not in SPLITS:
-        raise Mistake(f"--split is {', '.join(SPLITS)}; not {split!r}.")
-    if data is not None:
-        check(os.fspath(data), whole=_is_whole(data, split))
-
-
-def _is_whole(data: str | os.PathLike[str], split: Split | None) -> bool:
-    """Whether all of the data are measured on: asked for, or since they bring no test split."""
-    return split == "all" or (split is None and not has_test(os.fspath(data)))
-
-
 def samples_of(
     own: Run | None, data: str | os.PathLike[str] | None, split: Split | None, watch: Watch
 ) -> tuple[Splits | None, Samples, str]:
@@ -96,8 +83,7 @@ def samples_of(
     test split, and of a folder without one for all of it. What is odd about data that are named is
     told to the watch. Raises Mistake and Failure.
     """
-    if split is not None and split not in SPLITS:
-        raise Mistake(f"--split is {', '.join(SPLITS)}; not {split!r}.")
+    check_measured(None, split)
     if data is None:
         if own is None:
             raise Mistake("This model does not say what it was trained on: name the DATA.")
@@ -109,7 +95,7 @@ def samples_of(
                 "A run is not measured on all of its own data, which it learned from: "
                 "--split test, validation or train."
             )
-    elif _is_whole(data, split):
+    elif is_whole(data, split):
         everything, told = open_whole(os.fspath(data))
         for sentence in told:
             watch.notice(sentence)

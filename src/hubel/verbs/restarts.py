@@ -12,9 +12,10 @@ from typing import Any, Literal
 from hubel.mistakes import Failure, Mistake
 from hubel.run import Run
 from hubel.verbs import rate
+from hubel.verbs.early import check_training
 from hubel.verbs.report import report_again
 from hubel.verbs.start import begin_with
-from hubel.verbs.train import Stopped, Trained, asked, check_minutes, check_out, named, train
+from hubel.verbs.train import Stopped, Trained, asked, check_minutes, named, train
 from hubel.verbs.watch import Watch
 
 Keep = Literal["validation", "training"]
@@ -130,7 +131,7 @@ def restart(
     if settings.get("trial") is not None:
         raise Mistake("The trials of restarts are counted by themselves: leave out trial.")
     # all that can be wrong with it is found before there is a folder
-    check_out(out)
+    check_training(data, out)
     each, start = begin_with(asked(data, recipe, settings), None)
     if rate.is_wanted(recipe, settings):
         # once for all of them: they differ in their draws alone

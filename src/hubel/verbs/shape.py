@@ -24,8 +24,9 @@ from hubel.report.shape import BiasRow, Shape, TrialRow, shape_page
 from hubel.report.wording import percent
 from hubel.training.evaluate import wilson
 from hubel.verbs import machine
+from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.labelled import Split, check_named
+from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
 from hubel.verbs.place import place
 from hubel.verbs.shape_plan import Plan, Said, conflicts_of, plan_of, said_of
@@ -102,7 +103,7 @@ def shape_bias(
     watch = watch or Watch()
     _check(method, pairs, steps)
     folder = place(Path(out), FACTS, "test of shape against texture", data=data)
-    check_named(data, split)
+    check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     judge = None if referee is None else loaded(referee, download=download, watch=watch).to(where)

@@ -9,18 +9,17 @@ from typing import Any, Literal
 
 import torch
 
-from hubel import atomic
-from hubel.data.listing import check_name
 from hubel.data.samples import manifest
 from hubel.data.sources import check
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation
-from hubel.run import Run, check_new
+from hubel.run import Run
 from hubel.training import recipe as recipes
 from hubel.training.loop import Epoch, out_of_patience
 from hubel.training.recipe import Recipe
 from hubel.verbs import machine, rate
+from hubel.verbs.early import check_training
 from hubel.verbs.interrupt import Request, interruptible
 from hubel.verbs.prepare import Prepared, Rows, make_classifier, prepare
 from hubel.verbs.report import write_report
@@ -100,7 +99,7 @@ def train(
         before = run.read_table("splits.csv")
         threads = threads or run.read_json("environment.json").get("threads")
     else:
-        check_out(out)
+        check_training(data, out)
         resolved = asked(data, recipe, settings)
     resolved, start = begin_with(resolved, run)
     with machine.threads(threads), machine.deterministic(resolved.deterministic):
@@ -122,16 +121,6 @@ def train(
             return _run(session, minutes)
 
 
-def check_out(out: str | os.PathLike[str] | None) -> None:
-    """Refuse at once, before any work, a run folder that could not be made."""
-    folder = Path("runs" if out is None else out)
-    check_name(folder.absolute(), "run folder")
-    if out is None:
-        atomic.check_place(folder)
-    else:
-        check_new(folder)
-
-
 def check_minutes(minutes: float | None) -> None:
     if minutes is not None and not minutes > 0:
         raise Mistake(f"minutes must be above 0, not {minutes}.")
@@ -150,7 +139,6 @@ def asked(
         given["lr"] = rate.STANDING_IN
     if data is not None:
         given["data"] = _absolute(data)
-        check(given["data"])
     found = recipes.resolve(recipe or _usual(given), given)
     if data is None and found.data is not None:
         check(found.data)
