@@ -1,6 +1,8 @@
 """What in a folder is a picture, what is passed over, and what is left out aloud."""
 
 import os
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -162,6 +164,24 @@ def test_names_that_are_not_utf8_are_refused_by_name(folder: Path) -> None:
     for opened in (open_splits, open_undivided):
         with pytest.raises(Mistake, match=r"ph\\xe9otos' is not UTF-8: rename it"):
             opened(str(odd))
+
+
+@pytest.mark.parametrize("encoding", ["PYTHONUTF8=1", "PYTHONUTF8=0"])
+def test_valid_names_are_valid_in_any_locale(folder: Path, encoding: str) -> None:
+    os.rename(folder / "dark", folder / "caf\u00e9")
+    code = (
+        "from hubel.data.sources import open_splits\n"
+        "print(ascii(open_splits('photos').train.classes))"
+    )
+    variable, _, value = encoding.partition("=")
+    surroundings = os.environ | {
+        variable: value, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"
+    }  # fmt: skip
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder.parent, env=surroundings, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.strip() == r"('caf\xe9', 'grey', 'light')"
 
 
 def test_a_glob_keeps_to_the_same_rules(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """The class folders of a folder: which folders are which class, and what lies in them."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from hubel.data.listing import (
     Listing,
     class_name,
+    is_utf8,
     left_out,
     listed,
     loose,
@@ -49,12 +49,12 @@ def part_of(folder: Path) -> Part:
         listing = listed(path)
         if listing.own and not listing.pictures:
             continue
-        if path.name != written(path.name):
+        if not is_utf8(path.name):
             raise Failure(
                 f"The class folder '{written(path.name)}' in {written(folder)} has a name that is "
                 "not UTF-8: rename it."
             )
-        found.setdefault(class_name(path.name), []).append((path, listing))
+        found.setdefault(class_name(written(path.name)), []).append((path, listing))
     if not found:
         raise Failure(
             f"{written(folder)} has no class folders ({len(loose(folder))} pictures lie in it "
@@ -93,7 +93,7 @@ def oddities(part: Part) -> list[str]:
         if len(names) > 1
     ]
     told += [
-        f"{' and '.join(repr(os.fspath(path.name)) for path, _ in own)} are taken for one class, "
+        f"{' and '.join(repr(written(path.name)) for path, _ in own)} are taken for one class, "
         f"{name!r}: their names differ in nothing that can be seen."
         for name, own in part.classes.items()
         if len(own) > 1

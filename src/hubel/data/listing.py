@@ -7,6 +7,7 @@ that lead back to a folder that is looked through anyway.
 """
 
 import os
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -139,8 +140,22 @@ def class_name(folder: str) -> str:
 
 def check_name(path: Path, what: str) -> None:
     """Raises Mistake for a path that cannot be written down, as its name is not UTF-8."""
-    if os.fspath(path) != written(path):
+    if not is_utf8(path):
         raise Mistake(f"The name of the {what} '{written(path)}' is not UTF-8: rename it.")
+    if os.fspath(path) != written(path):
+        raise Mistake(
+            f"Names are read as {sys.getfilesystemencoding()} here, and the {what} "
+            f"'{written(path)}' is named in UTF-8: choose a UTF-8 locale, as with LC_ALL=C.UTF-8."
+        )
+
+
+def is_utf8(path: str | os.PathLike[str]) -> bool:
+    """Whether a name's bytes are UTF-8, whatever the locale reads them as."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def left_out(listings: Sequence[Listing], root: Path) -> list[str]:
