@@ -100,6 +100,15 @@ def write_folder(
     return folder
 
 
+def check_place(folder: Path) -> None:
+    """Raises Failure where the folder could not be made or written into: before any work."""
+    above = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not above.is_dir():
+        raise cannot_write(folder, NotADirectoryError(errno.ENOTDIR, "", os.fspath(above)))
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise cannot_write(folder, PermissionError(errno.EACCES, "", os.fspath(above)))
+
+
 def sweep(folder: Path, *, within: Path | None = None) -> None:
     """Settle what a killed process left half done in a folder that we hold the lock of."""
     if not folder.is_dir():

@@ -121,7 +121,7 @@ def _image(source: File, name: str) -> Image.Image:
         as_stored(found)
         return found
     except UnidentifiedImageError:
-        head = _head(source)
+        head = head_of(source)
         image = _heic(source, name) if is_heic(head) else None
         if image is None:
             raise Unreadable(name, what_it_is(head)) from None
@@ -140,7 +140,8 @@ def _heic(source: File, name: str) -> Image.Image | None:
     return image
 
 
-def _head(source: File) -> bytes:
+def head_of(source: File) -> bytes:
+    """The first bytes of a file, which tell what it is."""
     if isinstance(source, bytes):
         return source[:HEAD]
     with Path(source).open("rb") as file:

@@ -1,5 +1,6 @@
 """What an evaluation says: plain records that verbs return and reports show. No torch in here."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -208,3 +209,26 @@ def why_kept(history: Sequence[Mapping[str, float]], epoch: int) -> str:
         return f"the latest that is, but for chance, as good as epoch {first}, which has {what}"
     equal = merits.count(highest)
     return f"which has {what}" if equal == 1 else f"the latest of the {equal} with {what}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One picture's most probable classes, best first; or why it could not be read.
+
+    image: what the picture was called. classes: (name, probability) pairs, empty with an error.
+    """
+
+    image: str
+    classes: tuple[tuple[str, float], ...] = ()
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        named = [{"name": name, "probability": p} for name, p in self.classes]
+        return {"image": self.image, "classes": named} | (
+            {"error": self.error} if self.error else {}
+        )
+
+
+def totals(predictions: Sequence[Prediction]) -> dict[str, int]:
+    """How many pictures each class is the most probable one of, the most frequent class first."""
+    return dict(Counter(each.classes[0][0] for each in predictions if each.classes).most_common())

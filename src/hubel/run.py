@@ -195,13 +195,15 @@ class Run:
 
 
 def check_new(out: Path) -> None:
-    """Raises Mistake for a folder that a run cannot begin in."""
+    """Raises Mistake where no run can begin, Failure where no folder can be made."""
     if out.is_symlink() and not out.exists():
         raise Mistake(f"{out} is a link that leads nowhere: give another --out.")
-    if not out.exists() or (out.is_dir() and (_is_begun(out) or not any(out.iterdir()))):
-        return
-    what = f", or go on with it: hubel train --resume {out}" if is_run(out) else ""
-    raise Mistake(f"{out} is there already, and a run never overwrites: give another --out{what}.")
+    if out.exists() and not (out.is_dir() and (_is_begun(out) or not any(out.iterdir()))):
+        what = f", or go on with it: hubel train --resume {out}" if is_run(out) else ""
+        raise Mistake(
+            f"{out} is there already, and a run never overwrites: give another --out{what}."
+        )
+    atomic.check_place(out)
 
 
 def is_run(path: Path) -> bool:

@@ -1,11 +1,14 @@
 """Downloads from a server on loopback that behaves, stops, lies, and ignores what it is asked."""
 
+import gzip
 import hashlib
 import io
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hubel import fetch
@@ -121,6 +124,8 @@ def test_archives_are_looked_through_before_a_byte_is_written(tmp_path: Path) ->
         ({"/etc/evil": b"x"}, tarfile.REGTYPE),
         ({"a": b"", "link": b""}, tarfile.SYMTYPE),
         ({"x/a": b"1", "y/a": b"2"}, tarfile.REGTYPE),
+        ({".": b"over the folder itself"}, tarfile.REGTYPE),
+        ({"x/bad.tar.gz": b"over the archive"}, tarfile.REGTYPE),
     ):
         bad = archive(tmp_path / "bad.tar.gz", members, kind)
         with pytest.raises(Failure, match="not unpacked"):
@@ -129,6 +134,29 @@ def test_archives_are_looked_through_before_a_byte_is_written(tmp_path: Path) ->
     (tmp_path / "cut.tar.gz").write_bytes(good.read_bytes()[:40])
     with pytest.raises(Failure, match="cannot be unpacked"):
         unpack(tmp_path / "cut.tar.gz", tmp_path / "bad")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_damaged_archives_are_unpacked_or_refused(tmp_path: Path, packed: bool) -> None:
+    """Whatever a flipped byte makes of an archive, or of the tar within, it is one sentence."""
+    whole = archive(tmp_path / "whole.tar.gz", {f"{i}.bin": bytes([i]) * 3000 for i in range(3)})
+    content = whole.read_bytes() if packed else gzip.decompress(whole.read_bytes())
+    draw = np.random.default_rng(3)
+    refused = 0
+    for _ in range(150 if packed else 40):
+        damaged = bytearray(content)
+        for place in draw.integers(10 if packed else 0, len(content), 4).tolist():
+            damaged[place] = int(draw.integers(256))
+        bad = tmp_path / "bad.tar.gz"
+        bad.write_bytes(damaged if packed else gzip.compress(damaged, 1))
+        try:
+            unpack(bad, tmp_path / "bad")
+        except Failure:
+            refused += 1
+        if (tmp_path / "bad").exists():
+            shutil.rmtree(tmp_path / "bad")
+    assert refused > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.tar.gz", "whole.tar.gz"]
 
 
 def test_a_whole_data_set_from_its_publisher(

@@ -262,7 +262,7 @@ def test_refuses_other_data_and_folders(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_split_of_one_class(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = open_whole(str(data))
+    whole, _ = open_whole(str(data))
     one = whole.subset(np.flatnonzero(whole.labels == 1))
     monkeypatch.setattr(shape_sources, "samples_of", lambda *_: (None, one, "test"))
     with pytest.raises(Mistake, match="these pictures are all of 'green'"):

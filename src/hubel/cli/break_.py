@@ -184,6 +184,9 @@ def break_(
     if by not in OWN:
         raise unknown("way to break a model", by, OWN)
     _check_own(context, by)
+    from hubel.verbs.early import check_measured
+
+    check_measured(data, split)  # before torch is imported
     from hubel.cli.progress import watching
     from hubel.legible import legible
 

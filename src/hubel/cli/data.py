@@ -111,7 +111,8 @@ def _lines(found: "Inspection") -> Iterator[str]:
         yield f"Copies   {len(found.copies)} pair(s) of (nearly) the same picture"
         for pair in found.copies[:MOST]:
             how = "is" if pair.equal else "is, mirrored," if pair.mirrored else "is nearly"
-            yield f"  {legible(pair.names[0])} {how} {legible(pair.names[1])}"
+            like = "" if pair.equal else f" (likeness {pair.likeness:.2f})"
+            yield f"  {legible(pair.names[0])} {how} {legible(pair.names[1])}{like}"
     elif found.copies is not None:
         yield "Copies   none"
     for two in found.alike or ():

@@ -55,6 +55,9 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Accuracy with its interval, per class, and what is taken for what."""
+    from hubel.verbs.early import check_measured
+
+    check_measured(data, split)  # before torch is imported
     from hubel import run
     from hubel.cli.progress import watching
     from hubel.verbs.evaluate import evaluate as verb

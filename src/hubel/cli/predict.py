@@ -3,7 +3,8 @@
 import csv
 import json
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +20,7 @@ Examples:
   hubel predict efficientnet-lite0 cat.jpg
   hubel predict runs/2026-01-31-digits-small scans/ --csv > answers.csv
   hubel predict runs/cats 'photos/**/*.jpg' --top 1 --json
+  hubel predict runs/cats photos/ --out answers         # a page: the pictures by class
   hubel predict efficientnet-lite0 - < cat.jpg          # standard input
   hubel predict resnet18 cat.jpg --download             # its weights are fetched once
 """
@@ -35,6 +37,10 @@ def predict(
         typer.Option(min=1, max=1_000_000, help="Pictures at a time", show_default="the fastest"),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: image, rank, class, …")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write a page of the pictures by class there."),
+    ] = None,
     download: Annotated[
         bool,
         typer.Option("--download", help="Fetch the network's published weights if need be."),
@@ -43,9 +49,14 @@ def predict(
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """What is on these pictures."""
+    """What is on these pictures; of several, also how many each class has.
+
+    --json prints a list of answers; with --out an object of page, totals and pictures.
+    """
     from hubel.cli.progress import watching
     from hubel.legible import cell, legible
+    from hubel.results import totals
+    from hubel.verbs.gallery import PAGE
     from hubel.verbs.predict import predict as verb
 
     if as_csv and as_json:
@@ -59,14 +70,19 @@ def predict(
             device=device,
             threads=threads,
             batch_size=batch_size,
+            out=out,
             download=download,
             watch=watch,
         )
+    page = None if out is None else (out / PAGE).resolve()
     for prediction in found:
         if prediction.error is not None:
             say(f"hubel: could not read {legible(prediction.image)}: {prediction.error}.")
     if as_json:
-        print(json.dumps([p.as_json() for p in found], ensure_ascii=False, indent=2))
+        answers: Any = [p.as_json() for p in found]
+        if page is not None:
+            answers = {"page": str(page), "totals": totals(found), "pictures": answers}
+        print(json.dumps(answers, ensure_ascii=False, indent=2))
     elif as_csv:
         rows = csv.writer(sys.stdout, lineterminator="\n")
         rows.writerow(("image", "rank", "class", "probability", "error"))
@@ -82,6 +98,13 @@ def predict(
                 print(legible(prediction.image))
             for name, probability in prediction.classes:
                 print(f"  {probability:7.2%}  {legible(name)}")
+        answered = sum(bool(prediction.classes) for prediction in found)
+        if answered > 1:
+            print(f"Totals of {answered:,} pictures")
+            for name, n in totals(found).items():
+                print(f"  {n:>7,}  {legible(name)}")
+        if page is not None:
+            print(f"Page  {page}")
     if any(prediction.error is not None for prediction in found):
         raise typer.Exit(1)
 

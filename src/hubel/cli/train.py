@@ -92,6 +92,10 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network on a data set or on a folder of your pictures."""
+    from hubel.verbs.early import check_training
+
+    if resume is None:
+        check_training(data, out)  # before torch is imported
     from hubel.cli.progress import watching
     from hubel.legible import legible
     from hubel.results import why_kept

@@ -19,20 +19,24 @@ HOPEFUL = 0.4  # likeness after the first steps with which a pair is looked at o
 FURTHEST = 0.2  # of half a side: the most that one step may move
 SCALES = (0.6, 1.6)  # the stretches that count as the same picture
 OVERLAP = 0.5  # the least share of the target that the other must cover
-# Detail is what a blur of so many pixels takes away; the finest that both pictures have counts.
-FINE = (2.5, 8.0)
-CONTRAST = 0.01  # deviation of a detail that can be told from noise
+# Detail is what a blur of so many pixels takes away. The finest that both pictures have counts:
+# that whose deviation is above the contrast in both. Of one picture it correlates by so much at
+# least; coarser detail says less, for the rims of any two cells lie on each other. What is coarser
+# still says nothing: among 1,600 crops of blood cells it makes 459 pairs of strangers one.
+FINE = ((2.5, 0.01, 0.85), (4.0, 0.005, 0.94))  # (blur, contrast, least correlation)
 _TINY = 1e-6
 
 
 class Aligned(NamedTuple):
     """likeness (P,): correlation of the fine detail, −1 to 1, 0 where nothing could be aligned.
 
-    warp (P, 4): (scale across, move across, scale down, move down) from places in the target to
-    places in the source, both in [−1, 1] from edge to edge.
+    one (P,): whether it is that of one picture, at the fineness that both have. warp (P, 4):
+    (scale across, move across, scale down, move down) from places in the target to places in the
+    source, both in [−1, 1] from edge to edge.
     """
 
     likeness: Tensor
+    one: Tensor
     warp: Tensor
 
 
@@ -43,12 +47,12 @@ def align(source: Tensor, target: Tensor, start: Tensor) -> Aligned:
         small, wanted = _resized(source, side), _resized(target, side)
         for _ in range(steps):
             warp = warp + _step(small, wanted, warp)
-    likeness = _likeness(small, wanted, warp)
+    likeness, one = _likeness(small, wanted, warp)
     hope = torch.nonzero(likeness > HOPEFUL)[:, 0]
     for _ in range(THEN[1]):
         warp[hope] += _step(source[hope], target[hope], warp[hope])
-    likeness[hope] = _likeness(source[hope], target[hope], warp[hope])
-    return Aligned(likeness, warp)
+    likeness[hope], one[hope] = _likeness(source[hope], target[hope], warp[hope])
+    return Aligned(likeness, one, warp)
 
 
 def _resized(pictures: Tensor, side: int) -> Tensor:
@@ -95,23 +99,27 @@ def _step(source: Tensor, target: Tensor, warp: Tensor) -> Tensor:
     return step.clamp(-FURTHEST, FURTHEST)
 
 
-def _likeness(source: Tensor, target: Tensor, warp: Tensor) -> Tensor:
+def _likeness(source: Tensor, target: Tensor, warp: Tensor) -> tuple[Tensor, Tensor]:
+    """(likeness, one), as `Aligned` has them."""
     seen, inside, _ = _warped(source, warp)
     side = seen.shape[-1]
     inside[:, [0, -1]] = False  # where a blur meets the edge, its detail is the edge's
     inside[:, :, [0, -1]] = False
     weight = inside.flatten(1).to(seen)
     correlation = torch.zeros(len(seen), device=seen.device)
-    open_ = torch.ones_like(correlation, dtype=torch.bool)
-    for deviation in FINE:
+    one = torch.zeros_like(correlation, dtype=torch.bool)
+    open_ = torch.ones_like(one)
+    for deviation, contrast, least in FINE:
         details = [_detail(pictures, deviation).flatten(1) for pictures in (seen, target)]
-        found, enough = _correlation(details[0], details[1], weight)
+        found, enough = _correlation(details[0], details[1], weight, contrast)
         correlation = torch.where(open_ & enough, found, correlation)
+        one |= open_ & enough & (found >= least)
         open_ &= ~enough
     scales = warp[:, 0::2]
     plausible = (scales > SCALES[0]).all(1) & (scales < SCALES[1]).all(1)
     covered = weight.sum(1) >= OVERLAP * side * side
-    return torch.where(plausible & covered, correlation, torch.zeros_like(correlation))
+    there = plausible & covered
+    return torch.where(there, correlation, torch.zeros_like(correlation)), one & there
 
 
 def _detail(pictures: Tensor, deviation: float) -> Tensor:
@@ -131,11 +139,11 @@ def _blur(side: int, deviation: float) -> Tensor:
     return torch.zeros(side, side).scatter_add_(1, place, share)
 
 
-def _correlation(a: Tensor, b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Pearson's, of rows (P, M) under weights; and whether both have enough contrast for one."""
+def _correlation(a: Tensor, b: Tensor, weight: Tensor, contrast: float) -> tuple[Tensor, Tensor]:
+    """Pearson's, of rows (P, M) under weights; and whether both deviate by more than contrast."""
     total = weight.sum(1, keepdim=True).clamp_min(1)
     a = (a - (a * weight).sum(1, keepdim=True) / total) * weight
     b = (b - (b * weight).sum(1, keepdim=True) / total) * weight
     norms = torch.stack((a.norm(dim=1), b.norm(dim=1)))
-    enough = (norms > CONTRAST * total[:, 0].sqrt()).all(0)
+    enough = (norms > contrast * total[:, 0].sqrt()).all(0)
     return (a * b).sum(1) / norms.prod(0).clamp_min(_TINY), enough

@@ -9,8 +9,11 @@ from hubel.data.sources import SOURCES
 from hubel.fetch import Progress
 from hubel.home import home
 from hubel.mistakes import Failure, Mistake, unknown
+from hubel.pixels import written
 
 MOST_UNPACKED = 4_000_000_000
+# what reading a damaged archive ends with
+_DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError)
 
 
 def get(url: str, path: Path, *, md5: str, progress: Progress | None = None) -> Path:
@@ -38,17 +41,20 @@ def get_dataset(name: str, *, progress: Progress | None = None) -> Path:
 def unpack(archive: Path, folder: Path) -> None:
     """The regular files of a .tar.gz, flat in a folder. Raises Failure for an archive with others.
 
-    Links, devices, paths that lead elsewhere, and more than 4 GB are refused before a byte is
-    written.
+    Links, devices, paths that lead elsewhere, names that are none or the archive's own, and more
+    than 4 GB are refused before a byte is written.
     """
     try:
         with reading.opened(archive) as file, tarfile.open(fileobj=file, mode="r:gz") as tar:
             members = [m for m in tar.getmembers() if not m.isdir()]
             names = [Path(m.name).name for m in members]
             strange = [
-                m.name
+                written(m.name)
                 for m, name in zip(members, names, strict=True)
-                if not (m.isfile() and name) or m.name[0] == "/" or ".." in Path(m.name).parts
+                if not m.isfile()
+                or m.name.startswith("/")
+                or ".." in Path(m.name).parts
+                or name in ("", archive.name)
             ]
             if strange or len(set(names)) < len(names):
                 raise Failure(
@@ -61,5 +67,5 @@ def unpack(archive: Path, folder: Path) -> None:
                 content = tar.extractfile(member)
                 if content is not None:
                     atomic.write(folder / name, content.read())
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as wrong:
+    except _DAMAGED as wrong:
         raise Failure(f"{archive} cannot be unpacked: {wrong}.") from None

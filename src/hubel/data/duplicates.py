@@ -22,7 +22,6 @@ KEPT = 0.85  # of a side, in the windows that are tried beside the whole
 OFFSETS = (0.0, 0.5, 1.0)
 NEAR = 0.50  # coarse correlation of a pair that is looked at closely
 CLOSEST = 8  # others that a picture is compared with in detail, at most
-SAME = 0.85  # correlation of the fine detail: one picture
 BLANK = 2 / 255  # deviation of the luma: less is nothing to compare
 _BLOCK = 256
 
@@ -100,12 +99,11 @@ def near_duplicates(
         source = pictures[shown[j]]
         mirrored = view >= len(_windows())
         source = torch.where(mirrored[:, None, None], source.flip(2), source)
-        likeness, _ = align(source, pictures[shown[i]], _starts(view % len(_windows())))
-        for a, b, like, flipped in zip(
-            shown[i].tolist(), shown[j].tolist(), likeness.tolist(), mirrored.tolist(), strict=True
-        ):
+        likeness, one, _ = align(source, pictures[shown[i]], _starts(view % len(_windows())))
+        columns = (shown[i][one], shown[j][one], likeness[one], mirrored[one])
+        for a, b, like, flipped in zip(*(column.tolist() for column in columns), strict=True):
             key = (min(a, b), max(a, b))
-            if like >= SAME and (key not in found or found[key].likeness < like):
+            if key not in found or found[key].likeness < like:
                 found[key] = Pair(*key, min(like, 1.0), flipped)
     return [found[key] for key in sorted(found)]
 

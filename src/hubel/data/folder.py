@@ -1,33 +1,36 @@
 """A folder of pictures: train/validation/test/class/*.jpg, or class/*.jpg split by us."""
 
-import os
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hubel.data.samples import MOST_HASHED, Files, Splits, stratified
+from hubel.data.class_folders import Part, files_of, loose_told, natural, oddities, part_of
+from hubel.data.listing import check_name, listed, subfolders, within
+from hubel.data.samples import Files, Splits, stratified
 from hubel.mistakes import Failure, Mistake
-from hubel.pixels import SUFFIXES, written
+from hubel.pixels import written
 
 NAMES = {
     "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "dev"),
+    "validation": ("validation", "val", "valid", "validate", "dev"),
     "test": ("test", "testing"),
 }
+USUAL_NAMES = frozenset(name for names in NAMES.values() for name in names)
 # (all pictures, name of a part → its share, seed) → the indices of each part, and of "train"
 Divide = Callable[[Files, Mapping[str, float], int], dict[str, NDArray[np.int64]]]
 USUAL = 0.15  # share of a split that nobody spoke of
-# What operating systems leave behind; names that begin with a dot are hidden anyway.
-LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
 
 def by_class(files: Files, shares: Mapping[str, float], seed: int) -> dict[str, NDArray[np.int64]]:
     """The usual `Divide`: drawn, with the same shares of every class."""
     return stratified(files.labels, shares, seed=seed, classes=files.classes)
+
+
+def undrawn(files: Files, shares: Mapping[str, float], seed: int) -> dict[str, NDArray[np.int64]]:  # noqa: ARG001
+    """A `Divide` that draws nothing, for who only asks whether the folder is in order."""
+    return dict.fromkeys((*shares, "train"), np.arange(0))
 
 
 def splits(
@@ -41,49 +44,41 @@ def splits(
     """The splits of a folder, by their usual names in any case; what is missing is split off.
 
     Shares that are None: 0.15 each of a folder of classes; of a folder with a train split 0.15 for
-    validation, and nothing for a test that its owner left out. divide: how. Hidden names are
-    ignored, files at any depth below a class belong to it, and a symbolic link is followed once.
+    validation, and nothing for a test that its owner left out. divide: how. What is a picture, and
+    what is left out, `hubel.data.listing` says; files at any depth below a class belong to it.
     Classes are in natural order: 2 before 10. Raises Failure for an empty class, a single class, or
     classes that differ between splits, each with the names.
     """
-    found = {name: _split_folder(folder, name) for name in NAMES}
-    if found["train"] is None:
-        if any(found.values()):
-            there = ", ".join(path.name for path in found.values() if path)
+    found = _found(folder)
+    if "train" not in found:
+        if found:
+            there = ", ".join(path.name for path in found.values())
             raise Failure(
-                f"{folder} has {there}/ but no train/: name the training pictures' folder train."
+                f"{written(folder)} has {there}/ but no train/: name the training pictures' folder "
+                f"train; or, if {there} is a class, give its folder another name."
             )
         return _split_here(folder, validation, test, seed, divide)
+    parts = {name: part_of(path) for name, path in found.items()}
+    train = parts["train"]
+    _check_number(train)
     notices = [
-        f"Using {path.name}/ as the {name} split."
-        for name, path in found.items()
-        if path is not None and path.name != name
+        *_beside(folder, found),
+        *(line for part in parts.values() for line in oddities(part)),
     ]
-    notices += [
-        f"{flat.name}/ holds no class folders: it is no split, and was left out."
-        for name in NAMES
-        if found[name] is None
-        for flat in _named(folder, name)
-    ]
-    train = found["train"]
-    notices += [line for path in found.values() if path is not None for line in _left_out(path)]
-    classes = _classes(train)
-    _check_number(classes, train)
-    parts: dict[str, Files] = {}
+    given: dict[str, Files] = {}
     shares: dict[str, float] = {}
     for name, asked, usual in (("validation", validation, USUAL), ("test", test, 0.0)):
-        path = found[name]
-        if path is None:
+        if name not in parts:
             shares[name] = usual if asked is None else asked
-            notices.append(_split_off(name, shares[name], train))
+            notices.append(_split_off(name, shares[name], train.path))
         elif asked is not None:
-            raise Mistake(f"{folder} has a {name} split of its own: leave --{name} out.")
+            raise Mistake(f"{written(folder)} has a {name} split of its own: leave --{name} out.")
         else:
-            _same_classes(classes, _classes(path), path.relative_to(folder))
-            parts[name] = _filled(_files(path, classes, folder), path)
-    everything = _filled(_files(train, classes, folder), train)
-    parts = _held_out(everything, shares, seed, divide) | parts
-    return Splits(parts["train"], parts["validation"], parts["test"], tuple(notices))
+            _same_classes(train, parts[name], folder)
+            given[name] = _filled(files_of(parts[name], train.names, folder), parts[name].path)
+    everything = _filled(files_of(train, train.names, folder), train.path)
+    made = _held_out(everything, shares, seed, divide) | given
+    return Splits(made["train"], made["validation"], made["test"], tuple(notices))
 
 
 def undivided(folder: Path) -> tuple[dict[str, Files], tuple[str, ...]]:
@@ -92,40 +87,53 @@ def undivided(folder: Path) -> tuple[dict[str, Files], tuple[str, ...]]:
     To be looked at, not to be trained on: a class that is alone, or has no pictures, is a notice
     here. Raises Failure where there is no picture at all.
     """
-    found = {name: _split_folder(folder, name) for name in NAMES}
-    places = {name: path for name, path in found.items() if path is not None} or {"all": folder}
-    classes = tuple(
-        sorted({name for path in places.values() for name in _classes(path)}, key=_natural)
-    )
-    parts = {name: _files(path, classes, folder) for name, path in places.items()}
-    if not any(len(files) for files in parts.values()):
-        raise Failure(f"The class folders of {folder} have no pictures: there is nothing to show.")
-    told = [line for path in places.values() for line in _left_out(path)]
+    found = _found(folder)
+    parts = {name: part_of(path) for name, path in (found or {"all": folder}).items()}
+    classes = tuple(sorted({name for part in parts.values() for name in part.names}, key=natural))
+    files = {name: files_of(part, classes, folder) for name, part in parts.items()}
+    if not any(map(len, files.values())):
+        raise Failure(
+            f"The class folders of {written(folder)} have no pictures: there is nothing to show."
+        )
+    told = _beside(folder, found) if found else []
+    told += [line for part in parts.values() for line in oddities(part)]
     if len(classes) == 1:
         told.append(f"There is one class only, {classes[0]!r}: nothing to tell apart.")
-    for name, files in parts.items():
-        none = [classes[k] for k in np.flatnonzero(_counts(files) == 0)]
+    for name, own in files.items():
+        none = [classes[k] for k in np.flatnonzero(_counts(own) == 0)]
         if none:
             where = "" if name == "all" else f" in {name}"
             told.append(f"Without pictures{where}: {', '.join(none)}.")
-    return parts, tuple(told)
+    return files, tuple(told)
 
 
 def own_splits(folder: Path) -> tuple[str, ...]:
     """The splits that a folder brings itself, by their names here."""
-    return tuple(name for name in NAMES if _split_folder(folder, name) is not None)
+    return tuple(_found(folder))
 
 
 def whole(folder: Path) -> Files:
-    """All pictures of a folder of classes, unsplit. Raises Failure for a folder of splits."""
-    classes = _classes(folder)
-    if {name.lower() for name in classes} <= {name for names in NAMES.values() for name in names}:
+    """All pictures of a folder of classes, unsplit. Raises as `whole_told` does."""
+    return whole_told(folder)[0]
+
+
+def whole_told(folder: Path) -> tuple[Files, tuple[str, ...]]:
+    """All pictures of a folder of classes, unsplit, and what is odd about them.
+
+    Raises Failure for a folder of splits, an empty class, and a single one.
+    """
+    check_name(folder.absolute(), "folder")
+    part = part_of(folder)
+    if {name.lower() for name in part.names} <= {
+        name for names in NAMES.values() for name in names
+    }:
         raise Failure(
-            f"{folder} holds {', '.join(classes)}, which are splits, where class folders were "
-            "expected: put a folder for each class inside them, or name one of them as the data."
+            f"{written(folder)} holds {', '.join(part.names)}, which are splits, where class "
+            "folders were expected: put a folder for each class inside them, or name one of them "
+            "as the data."
         )
-    _check_number(classes, folder)
-    return _filled(_files(folder, classes, folder), folder)
+    _check_number(part)
+    return _filled(files_of(part, part.names, folder), folder), tuple(oddities(part))
 
 
 def _split_here(
@@ -135,8 +143,8 @@ def _split_here(
         "validation": USUAL if validation is None else validation,
         "test": USUAL if test is None else test,
     }
-    parts = _held_out(whole(folder), shares, seed, divide)
-    notices = tuple(_left_out(folder))
+    everything, notices = whole_told(folder)
+    parts = _held_out(everything, shares, seed, divide)
     return Splits(parts["train"], parts["validation"], parts["test"], notices)
 
 
@@ -164,76 +172,64 @@ def _split_off(name: str, share: float, train: Path) -> str:
     return f"No {name} split: {lost[name]}."
 
 
-def _split_folder(folder: Path, name: str) -> Path | None:
-    """The subfolder for a split, by any of its usual names. Raises Failure if two are there."""
-    there = _named(folder, name)
-    if len(there) > 1:
-        both = " and ".join(path.name for path in there)
-        raise Failure(f"{folder} has {both}, both for the {name} split: keep one.")
-    # a class may be called "test"; a split holds folders, a class holds pictures
-    return there[0] if there and any(p.is_dir() for p in _visible(there[0])) else None
+def _found(folder: Path) -> dict[str, Path]:
+    """The subfolders that are splits, by any of their usual names. Raises Failure if two are one's.
+
+    A class may be called "test": a split holds folders, a class holds pictures.
+    """
+    check_name(folder.absolute(), "folder")
+    inside = subfolders(folder)
+    found = {}
+    for name, usual in NAMES.items():
+        there = [path for path in inside if path.name.lower() in usual]
+        if len(there) > 1:
+            both = " and ".join(path.name for path in there)
+            raise Failure(f"{written(folder)} has {both}, both for the {name} split: keep one.")
+        if there and subfolders(there[0]):
+            found[name] = there[0]
+    return found
 
 
-def _named(folder: Path, split: str) -> list[Path]:
-    return [p for p in _visible(folder) if p.name.lower() in NAMES[split] and p.is_dir()]
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    try:
-        inside = sorted(folder.iterdir(), key=lambda path: path.name)
-    except OSError as wrong:
-        raise Failure(f"The folder {folder} cannot be read: {wrong.strerror}.") from None
-    return (path for path in inside if not path.name.startswith(".") and path.name not in LITTER)
-
-
-def _classes(folder: Path) -> tuple[str, ...]:
-    names = sorted((path.name for path in _visible(folder) if path.is_dir()), key=_natural)
-    if not names:
-        loose = sum(path.suffix.lower() in SUFFIXES for path in _visible(folder))
-        raise Failure(
-            f"{folder} has no class folders ({loose} pictures lie in it directly): put the "
-            "pictures of each class into a folder of its own."
+def _beside(folder: Path, found: Mapping[str, Path]) -> list[str]:
+    """Notices: what the splits are called, and what lies beside them and is none."""
+    told = [
+        f"Using {path.name}/ as the {name} split."
+        for name, path in found.items()
+        if path.name != name
+    ]
+    others = [path for path in subfolders(folder) if path not in found.values()]
+    flat = [path for path in others if path.name.lower() in USUAL_NAMES]
+    told += [
+        f"{path.name}/ holds no class folders: it is no split, and was left out." for path in flat
+    ]
+    strange = [path for path in others if path not in flat and listed(path).pictures]
+    if strange:
+        splits = " and ".join(f"{path.name}/" for path in found.values())
+        told.append(
+            f"Left out of {written(folder.resolve().name)}/: "
+            f"{', '.join(f'{within(path, folder)}/' for path in strange)}. Splits are called "
+            f"train, validation and test; if what lies in {splits} is a class and no split, give "
+            "its folder another name."
         )
-    for name in names:
-        if name != written(name):
-            raise Failure(
-                f"The class folder '{written(name)}' in {folder} has a name that is not UTF-8: "
-                "rename it."
-            )
-    return tuple(names)
+    return told + loose_told(folder)
 
 
-def _natural(name: str) -> tuple[list[str | int], str]:
-    """A key that sorts numbers within names by value; names that differ never tie."""
-    return [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", name)], name
-
-
-def _check_number(classes: tuple[str, ...], where: Path) -> None:
-    if len(classes) == 1:
+def _check_number(part: Part) -> None:
+    if len(part.names) == 1:
         raise Failure(
-            f"{where} has one class only, {classes[0]!r}: there is nothing to tell apart."
+            f"{written(part.path)} has one class only, {part.names[0]!r}: there is nothing to tell "
+            "apart."
         )
 
 
-def _same_classes(ours: tuple[str, ...], theirs: tuple[str, ...], where: Path) -> None:
-    missing, strange = sorted(set(ours) - set(theirs)), sorted(set(theirs) - set(ours))
+def _same_classes(train: Part, other: Part, root: Path) -> None:
+    ours, theirs = set(train.names), set(other.names)
+    missing, strange = sorted(ours - theirs), sorted(theirs - ours)
     if missing or strange:
         parts = [f"{', '.join(missing)} missing"] if missing else []
         parts += [f"{', '.join(strange)} not in train/"] if strange else []
+        where = within(other.path, root)
         raise Failure(f"The classes of {where}/ are not those of train/: {'; '.join(parts)}.")
-
-
-def _files(folder: Path, classes: tuple[str, ...], root: Path) -> Files:
-    paths: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        there = (folder / name).is_dir()
-        own = sorted(_pictures(folder / name), key=os.fspath) if there else []
-        paths += own
-        labels += [label] * len(own)
-    names = [written(path.relative_to(root).as_posix()) for path in paths]
-    size = sum(path.stat().st_size for path in paths if path.exists())
-    return Files(paths, np.array(labels, np.int64), classes, names, hashed=size <= MOST_HASHED)
 
 
 def _counts(files: Files) -> NDArray[np.int64]:
@@ -244,64 +240,7 @@ def _filled(files: Files, where: Path) -> Files:
     """The files, of which every class must have some."""
     for k in np.flatnonzero(_counts(files) == 0):
         name = files.classes[k]
-        raise Failure(f"The class {name!r} in {where} has no pictures: add some or remove it.")
+        raise Failure(
+            f"The class {name!r} in {written(where)} has no pictures: add some or remove it."
+        )
     return files
-
-
-def _pictures(folder: Path) -> Iterator[Path]:
-    """Picture files at any depth."""
-    # a broken link too, to be named; but a pipe would be waited on for ever
-    return (
-        path
-        for path in _everything(folder)
-        if path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists())
-    )
-
-
-def _same_but_for_case(classes: tuple[str, ...]) -> list[list[str]]:
-    """Classes like "Cat" and "cat", which some systems cannot even tell apart."""
-    alike: dict[str, list[str]] = {}
-    for name in classes:
-        alike.setdefault(name.casefold(), []).append(name)
-    return [names for names in alike.values() if len(names) > 1]
-
-
-def _left_out(folder: Path) -> list[str]:
-    """Notices: class names to look at, and files whose ending is no picture's that is read here."""
-    told = [
-        f"{' and '.join(names)} differ in the case of their letters alone, and are taken for "
-        f"{len(names)} classes: make them one folder if they are one."
-        for names in _same_but_for_case(_classes(folder))
-    ]
-    endings = Counter(
-        path.suffix.lower() or "no ending"
-        for name in _classes(folder)
-        for path in _everything(folder / name)
-        if path.suffix.lower() not in SUFFIXES
-    )
-    if not endings:
-        return told
-    listed = ", ".join(f"{n} × {ending}" for ending, n in endings.most_common(5))
-    return [
-        *told,
-        f"Left out {endings.total()} file(s) in {folder.name}/ that are no pictures read here "
-        f"({listed}).",
-    ]
-
-
-def _everything(folder: Path) -> Iterator[Path]:
-    """Files at any depth; each real folder is visited once, so that loops of links end."""
-    seen: set[tuple[int, int]] = set()
-    waiting = [folder]
-    while waiting:
-        current = waiting.pop()
-        about = current.stat()
-        if (about.st_dev, about.st_ino) in seen:
-            continue
-        seen.add((about.st_dev, about.st_ino))
-        for path in _visible(current):
-            if path.is_dir():
-                if not folder.resolve().is_relative_to(path.resolve()):  # a link upwards
-                    waiting.append(path)
-            else:
-                yield path

@@ -247,14 +247,35 @@ def own_splits(data: str) -> tuple[str, ...]:
     return folder.own_splits(Path(data))
 
 
-def open_whole(data: str) -> Samples:
-    """All pictures of a folder of classes, unsplit; of a known data set, its test pictures."""
+def open_whole(data: str) -> tuple[Samples, tuple[str, ...]]:
+    """All pictures of a folder of classes, unsplit, and what is odd about them.
+
+    Of a known data set, its test pictures.
+    """
     if data not in SOURCES and os.path.isdir(data):
-        return folder.whole(Path(data))
-    return open_splits(data).test
+        return folder.whole_told(Path(data))
+    return open_splits(data).test, ()
+
+
+def check(data: str, *, whole: bool = False) -> None:
+    """Refuse at once what `open_splits` (or `open_whole`) would refuse, by names alone.
+
+    Nothing is decoded, hashed, compared or drawn, and of known data sets nothing is read.
+    """
+    if data in SOURCES:
+        _place(data)
+    elif whole:
+        open_whole(data)
+    else:
+        open_splits(data, divide=folder.undrawn)
 
 
 def _read(name: str) -> tuple[Samples, Samples]:
+    return SOURCES[name].read(_place(name))
+
+
+def _place(name: str) -> Path:
+    """The folder of a known data set. Raises Failure where it is not here: how to get it."""
     where = find(name)
     if where is None:
         source = SOURCES[name]
@@ -265,7 +286,7 @@ def _read(name: str) -> tuple[Samples, Samples]:
             f"The files of {name} ({', '.join(source.files)}) are not in {places}. "
             f"Get them: {' or '.join(ways)}."
         )
-    return SOURCES[name].read(where)
+    return where
 
 
 def _either(path: Path) -> Path:

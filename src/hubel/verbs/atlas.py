@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 import hubel
+from hubel.data.listing import left_out, listed, within
 from hubel.data.samples import MOST_HASHED, Files, Row, Samples
 from hubel.data.sources import SOURCES, open_undivided
 from hubel.home import home
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
-from hubel.pixels import SUFFIXES
 from hubel.report.atlas import Unit, atlas_page
 from hubel.run import Run
 from hubel.training.recipe import from_run
@@ -85,10 +85,10 @@ def atlas(
         raise unknown("rule for ReLUs", rule, RULES)
     results = place(out, near(model, "atlas"), FACTS, "atlas")
     where = machine.device(device)
+    run = own_run(model)
+    samples, told = _samples(run, data, watch)  # before anything is fetched or loaded
     classifier = loaded(model, download=download, watch=watch).to(where)
     name = called(model)
-    run = own_run(model)
-    samples, told = _samples(run, data)
     with machine.threads(threads), results.held() as folder, interruptible() as request:
         spec = classifier.pixels
         blank = torch.full((1, spec.channels, *spec.size), 0.5, device=where)
@@ -125,7 +125,9 @@ def atlas(
         return Atlas(folder.path / PAGE, tuple(found), len(found) < len(chosen))
 
 
-def _samples(run: Run | None, data: str | os.PathLike[str] | None) -> tuple[Samples, str]:
+def _samples(
+    run: Run | None, data: str | os.PathLike[str] | None, watch: Watch
+) -> tuple[Samples, str]:
     """The pictures to look for patches in, and what they are."""
     if data is None:
         if run is None:
@@ -139,11 +141,14 @@ def _samples(run: Run | None, data: str | os.PathLike[str] | None) -> tuple[Samp
     if not os.path.isdir(name):
         raise unknown("data set or folder", name, SOURCES)
     folder = Path(name)
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    parents = [path.parent.relative_to(folder).as_posix() for path in paths]
+    inside = listed(folder)
+    for sentence in left_out([inside], folder):
+        watch.notice(sentence)
+    paths = inside.pictures
+    parents = [within(path.parent, folder) for path in paths]
     classes = tuple(sorted(set(parents)))
     labels = np.array([classes.index(each) for each in parents], np.int64)
-    names = [path.relative_to(folder).as_posix() for path in paths]
+    names = [within(path, folder) for path in paths]
     found = Files(paths, labels, classes, names, hashed=len(paths) * 1_000_000 < MOST_HASHED)
     return _some(found, f"the folder {folder.absolute().name}")
 

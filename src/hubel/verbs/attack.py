@@ -22,6 +22,7 @@ from hubel.report.wording import interval, percent
 from hubel.verbs import machine
 from hubel.verbs.attack_subject import Subject, subject
 from hubel.verbs.attacking import Work
+from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
@@ -116,6 +117,7 @@ def attack(
     watch = watch or Watch()
     _check(attacks, epsilons, steps, restarts, aimed=target is not None)
     results = place(out, near(model, "break"), FACTS, "attack", data=data)
+    check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     others = [loaded(each, download=download, watch=watch).to(where) for each in against]

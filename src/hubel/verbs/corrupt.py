@@ -19,6 +19,7 @@ from hubel.report.corruptions import Corruptions, corruptions_page
 from hubel.report.wording import percent
 from hubel.verbs import machine
 from hubel.verbs.corrupting import Measured, Work, saved, subject
+from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split, flattered, samples_of
 from hubel.verbs.load import called, loaded, own_run
@@ -96,6 +97,7 @@ def corrupt(
     names, chosen = _asked(corruptions, severities)
     usual = near(model, "break-corruptions")
     results = place(out, usual, FACTS, "result of corruptions", data=data)
+    check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     other = None if against is None else loaded(against, download=download, watch=watch).to(where)
@@ -108,7 +110,7 @@ def corrupt(
         if against is not None and other is not None:
             learned = own_run(against)
             if learned is not None:
-                samples = samples_of(own_run(model), data, split)[1]
+                samples = samples_of(own_run(model), data, split, Watch())[1]
                 flattered(learned, learned.path.name, samples, watch)
             theirs = subject(
                 model, other, data, split=split, most=images, seed=seed, workers=workers,

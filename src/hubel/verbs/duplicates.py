@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hubel.data.decoding import load
 from hubel.data.duplicates import SQUARE, Pair, copies, groups
+from hubel.data.folder import by_class
 from hubel.data.samples import Arrays, Files, Samples, Splits, stratified
 from hubel.verbs.watch import Watch
 
@@ -51,6 +52,7 @@ class Together:
         self, files: Files, shares: Mapping[str, float], seed: int
     ) -> dict[str, NDArray[np.int64]]:
         self.seen = len(files)
+        by_class(files, shares, seed)  # a class that is too small is told before they are compared
         pairs = find(files, workers=self.workers, watch=self.watch)
         if len(files) > MOST:
             self.notices.append(

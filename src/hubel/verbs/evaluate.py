@@ -21,6 +21,7 @@ from hubel.training.comparison import beside, thirds
 from hubel.training.recipe import from_run
 from hubel.verbs import machine
 from hubel.verbs.baselines import beside_baselines
+from hubel.verbs.early import check_measured
 from hubel.verbs.labelled import Split, flattered, numbered, samples_of
 from hubel.verbs.load import load, own_run
 from hubel.verbs.prepare import decode
@@ -66,9 +67,10 @@ def evaluate(
     """
     watch = watch or Watch()
     where = machine.device(device)
+    check_measured(data, split)
     classifier = model if isinstance(model, Classifier) else load(model)
     own = own_run(model)
-    splits, samples, name = samples_of(own, data, split)
+    splits, samples, name = samples_of(own, data, split, watch)
     job = _Job(where, batch_size, workers, watch)
     with machine.threads(threads):
         loaded, logits, labels = _answered(job, classifier, samples, name)

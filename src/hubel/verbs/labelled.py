@@ -10,19 +10,20 @@ from torch import Tensor
 
 from hubel import draws
 from hubel.data.decoding import Loaded
+from hubel.data.listing import class_name
 from hubel.data.samples import Row, Samples, Splits
-from hubel.data.sources import has_test, open_splits, open_whole
+from hubel.data.sources import open_splits, open_whole
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.run import Run
 from hubel.training.recipe import from_run
+from hubel.verbs.early import check_measured, is_whole
 from hubel.verbs.load import own_run
 from hubel.verbs.prepare import decode, open_data
 from hubel.verbs.resume import check_data
 from hubel.verbs.watch import Watch
 
 Split = Literal["train", "validation", "test", "all"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test", "all")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def labelled(
     if most is not None and most < 1:
         raise Mistake(f"--images is 1 or more, not {most}.")
     own = own_run(model)
-    _, samples, name = samples_of(own, data, split)
+    _, samples, name = samples_of(own, data, split, watch)
     ours, of = numbered(samples.classes, classifier.classes), len(samples)
     if most is not None and most < of:
         samples = samples.subset(np.sort(draws.order(seed, 0, of, "measured")[:most]))
@@ -74,15 +75,15 @@ def labelled(
 
 
 def samples_of(
-    own: Run | None, data: str | os.PathLike[str] | None, split: Split | None
+    own: Run | None, data: str | os.PathLike[str] | None, split: Split | None, watch: Watch
 ) -> tuple[Splits | None, Samples, str]:
     """All splits if there are any, the pictures to measure on, and what to call those.
 
     own: the model's run, of which the data are measured on if none are named. split: None for the
-    test split, and of a folder without one for all of it. Raises Mistake and Failure.
+    test split, and of a folder without one for all of it. What is odd about data that are named is
+    told to the watch. Raises Mistake and Failure.
     """
-    if split is not None and split not in SPLITS:
-        raise Mistake(f"--split is {', '.join(SPLITS)}; not {split!r}.")
+    check_measured(None, split)
     if data is None:
         if own is None:
             raise Mistake("This model does not say what it was trained on: name the DATA.")
@@ -94,10 +95,15 @@ def samples_of(
                 "A run is not measured on all of its own data, which it learned from: "
                 "--split test, validation or train."
             )
-    elif split == "all" or (split is None and not has_test(os.fspath(data))):
-        return None, open_whole(os.fspath(data)), "all"
+    elif is_whole(data, split):
+        everything, told = open_whole(os.fspath(data))
+        for sentence in told:
+            watch.notice(sentence)
+        return None, everything, "all"
     else:
         splits = open_splits(os.fspath(data))
+        for sentence in splits.notices:
+            watch.notice(sentence)
     name = split or "test"
     samples: Samples = getattr(splits, name)
     if len(samples) == 0:
@@ -108,10 +114,12 @@ def samples_of(
 def numbered(theirs: tuple[str, ...], ours: tuple[str, ...]) -> torch.Tensor:
     """For each class of the data the index of the model's class of that name.
 
-    A folder may be called as `class_folder` has it. Raises Mistake for classes that are not known.
+    A folder may be called as `class_folder` has it, and names that look alike to the eye are one
+    (`hubel.data.listing.class_name`). Raises Mistake for classes that are not known.
     """
-    known = {class_folder(name): i for i, name in enumerate(ours)}
-    known |= {name: i for i, name in enumerate(ours)}
+    known: dict[str, int] = {}
+    for spelt in (lambda name: class_name(class_folder(name)), class_name, class_folder, str):
+        known |= {spelt(name): i for i, name in enumerate(ours)}
     strange = [name for name in theirs if name not in known]
     if strange:
         more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""

@@ -8,6 +8,7 @@ from hubel.fetch import Progress
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import FACTS, Classifier
 from hubel.networks import catalogue, weights
+from hubel.pixels import written
 from hubel.run import Run
 from hubel.verbs import machine
 from hubel.verbs.watch import Watch
@@ -78,7 +79,7 @@ def called(model: str | os.PathLike[str] | Classifier, otherwise: str = "the net
     if isinstance(model, Classifier):
         return otherwise
     path = Path(model)
-    return path.resolve().name if path.exists() else path.name
+    return written(path.resolve().name if path.exists() else path.name)
 
 
 def own_run(model: str | os.PathLike[str] | Classifier) -> Run | None:

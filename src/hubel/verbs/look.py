@@ -75,14 +75,14 @@ def look(
     """
     watch = watch or Watch()
     results = place(out, near(model, "look"), FACTS, "look")
+    pictures = list(named(images, watch))  # before anything is fetched or loaded
+    if not pictures:
+        raise Mistake("There is no picture to look at: name one or more.")
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch)
     name = called(model)
     classifier = classifier.to(where)
     label = label_of(classifier, target)
-    pictures = list(named(images))
-    if not pictures:
-        raise Mistake("There is no picture to look at: name one or more.")
     read: list[tuple[str, Tensor]] = []
     unreadable: list[tuple[str, str]] = []
     with machine.threads(threads), results.held() as folder, warnings.catch_warnings():

@@ -4,53 +4,28 @@ import glob
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from hubel.data.ahead import ahead
+from hubel.data.listing import among, left_out, listed
 from hubel.inference.answers import Answers
-from hubel.mistakes import Failure, Mistake
+from hubel.mistakes import Mistake
 from hubel.model import Classifier
-from hubel.pixels import (
-    SUFFIXES,
-    Given,
-    Picture,
-    Pixels,
-    PixelSpec,
-    Unreadable,
-    given,
-    read,
-    written,
-)
+from hubel.pixels import Given, Picture, Pixels, PixelSpec, Unreadable, given, read, written
+from hubel.results import Prediction
 from hubel.verbs import machine
-from hubel.verbs.load import load
+from hubel.verbs.gallery import FACTS, write_gallery
+from hubel.verbs.load import called, loaded
+from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
 # one picture each (or none), though they can be gone through like a list
 ALONE = (str, bytes, bytearray, memoryview, np.ndarray, torch.Tensor)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One picture's most probable classes, best first; or why it could not be read.
-
-    image: what the picture was called. classes: (name, probability) pairs, empty with an error.
-    """
-
-    image: str
-    classes: tuple[tuple[str, float], ...] = ()
-    error: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        named = [{"name": name, "probability": p} for name, p in self.classes]
-        return {"image": self.image, "classes": named} | (
-            {"error": self.error} if self.error else {}
-        )
 
 
 @machine.undisturbed
@@ -62,6 +37,7 @@ def predict(
     device: str = "auto",
     threads: int | None = None,
     batch_size: int | None = None,
+    out: str | os.PathLike[str] | None = None,
     download: bool = False,
     watch: Watch | None = None,
 ) -> list[Prediction]:
@@ -70,7 +46,9 @@ def predict(
     images: one or several (a list, a generator) of: a file, a folder (all pictures in it, at any
     depth), a glob, a PIL image, an array, the bytes of a file, a file opened in binary. A picture
     that cannot be read is there with its reason. Raises Mistake for what can be no picture.
-    batch_size: None finds the fastest by itself; the next pictures are decoded meanwhile.
+    batch_size: None finds the fastest by itself; the next pictures are decoded meanwhile. out: a
+    folder for predict.html, which shows the pictures under the classes that they are named, and
+    predict.json; what hubel wrote there before is replaced.
     download: whether a network's published weights may be fetched, where they are not here yet.
 
     >>> import hubel, skimage.data
@@ -80,16 +58,10 @@ def predict(
     watch = watch or Watch()
     if top < 1:
         raise Mistake(f"--top is at least 1, not {top}.")
+    results = place(out, Path("predict"), FACTS, "gallery of answers") if out else None
     where = machine.device(device)
-    pictures = list(named(images))
-    if not isinstance(model, Classifier):
-        name = os.fspath(model)
-        model = load(
-            name,
-            download=download,
-            progress=lambda done, total: watch.progress("download", done, total, name),
-        )
-    classifier = model.to(where)
+    pictures = list(named(images, watch))
+    classifier = loaded(model, download=download, watch=watch).to(where)
     errors: dict[int, str] = {}
     with machine.threads(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
@@ -102,10 +74,14 @@ def predict(
                 answers.add(found.transpose(2, 0, 1)[None])
             watch.progress("predict", i + 1, len(pictures))
         best = _best(classifier, answers.logits(), top)
-    return [
+    predictions = [
         Prediction(name, error=errors[i]) if i in errors else Prediction(name, tuple(next(best)))
         for i, (name, _) in enumerate(pictures)
     ]
+    if results is not None:
+        with results.held() as folder:
+            write_gallery(folder, called(model), predictions, pictures, classifier.pixels)
+    return predictions
 
 
 def _read(picture: tuple[str, Given], *, spec: PixelSpec) -> Pixels | Unreadable:
@@ -127,8 +103,12 @@ def _best(
         yield [(classifier.classes[i], p) for i, p in zip(chosen, row, strict=True)]
 
 
-def named(images: Picture | Iterable[Picture]) -> Iterator[tuple[str, Given]]:
-    """Each picture with its name; folders and globs opened up. Raises Mistake for no picture."""
+def named(images: Picture | Iterable[Picture], watch: Watch) -> Iterator[tuple[str, Given]]:
+    """Each picture with its name; folders and globs opened up, by the rules of `data.listing`.
+
+    What of a folder is left out is told to the watch. Raises Mistake for no picture, and where a
+    folder or glob holds none.
+    """
     if isinstance(images, set | frozenset | Mapping):
         raise Mistake(f"A {type(images).__name__} is no list of pictures: give one, in an order.")
     alone = isinstance(images, ALONE) or hasattr(images, "read")
@@ -143,16 +123,29 @@ def named(images: Picture | Iterable[Picture]) -> Iterator[tuple[str, Given]]:
         if not name:
             raise Mistake("A picture's name is empty; for all pictures here give a dot.")
         if path.is_dir():
-            if not os.access(path, os.R_OK | os.X_OK):
-                raise Failure(f"No permission to look into the folder {written(name)}.")
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise Mistake(f"There are no pictures in the folder {written(name)}.")
-            yield from ((written(p), p) for p in inside)
+            yield from ((written(p), p) for p in _inside(path, watch))
         elif not path.exists() and glob.has_magic(name):
-            matches = sorted(glob.glob(name, recursive=True))
-            if not matches:
-                raise Mistake(f"No file matches {name!r}.")
-            yield from ((written(match), Path(match)) for match in matches)
+            yield from ((written(p), p) for p in _matching(name))
         else:
             yield written(name), path
+
+
+def _inside(folder: Path, watch: Watch) -> list[Path]:
+    """The pictures in a folder, at any depth."""
+    found = listed(folder)
+    for sentence in left_out([found], folder):
+        watch.notice(sentence)
+    if not found.pictures:
+        own = " but for what hubel itself wrote" if found.own else ""
+        raise Mistake(f"There are no pictures in the folder {written(folder)}{own}.")
+    return found.pictures
+
+
+def _matching(pattern: str) -> list[Path]:
+    """The files that a glob names, without those that `_inside` would pass over."""
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    matches = (Path(match) for match in sorted(glob.glob(pattern, recursive=True)))
+    found = list(among((path for path in matches if not path.is_dir()), fixed))
+    if not found:
+        raise Mistake(f"No file matches {written(pattern)!r}.")
+    return found

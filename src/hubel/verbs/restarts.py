@@ -15,6 +15,7 @@ from hubel.mistakes import Failure, Mistake
 from hubel.run import RESTARTS, TRIAL, Run, is_run
 from hubel.training.recipe import Recipe
 from hubel.verbs import machine, rate
+from hubel.verbs.early import check_training
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.report import report_again
 from hubel.verbs.start import begin_with
@@ -141,6 +142,7 @@ def restart(
     if settings.get("trial") is not None:
         raise Mistake("The trials of restarts are counted by themselves: leave out trial.")
     # all that can be wrong with it is found before there is a folder
+    check_training(data, out)
     each, start = begin_with(asked(data, recipe, settings), None)
     if rate.is_wanted(recipe, settings):
         # once for all of them: they differ in their draws alone

@@ -25,6 +25,7 @@ from hubel.output import Output
 from hubel.report.shape import BiasRow, Shape, TrialRow, shape_page
 from hubel.report.wording import percent
 from hubel.verbs import machine, shape_ready
+from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
@@ -111,6 +112,7 @@ def shape_bias(
     _check(method, pairs, steps)
     usual = near(model, "break-shape")
     results = place(out, usual, FACTS, "test of shape against texture", data=data)
+    check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     ready = shape_ready.stimuli(data)

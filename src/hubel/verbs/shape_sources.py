@@ -116,7 +116,7 @@ def samples_for(
     if most < 2:
         raise Mistake(f"--images is 2 or more, not {most}: a conflict takes two pictures.")
     own = own_run(model)
-    _, samples, name = samples_of(own, data, split)
+    _, samples, name = samples_of(own, data, split, watch)
     there = np.unique(samples.labels)
     if len(there) < 2:
         raise Mistake(

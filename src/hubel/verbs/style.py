@@ -103,6 +103,8 @@ def style(
     weights = _weights(style_weights)
     _check(start, size, steps)
     results = place(out, Path("style"), FACTS, "style transfer")
+    for picture in (content, style):  # before anything is fetched or loaded
+        _check_there(picture)
     where = machine.device(device)
     classifier = loaded(network, download=download, watch=watch).to(where)
     named = {
@@ -160,6 +162,11 @@ def _weights(weights: Sequence[float]) -> list[float]:
 
 def _name(given: object, otherwise: str) -> str:
     return px.written(given) if isinstance(given, str | os.PathLike) else otherwise
+
+
+def _check_there(picture: Picture) -> None:
+    if isinstance(picture, str | os.PathLike) and not Path(picture).is_file():
+        px.decode(picture)  # which says what is there instead
 
 
 def _read(classifier: Classifier, picture: Picture, size: int, name: str) -> Pixels:

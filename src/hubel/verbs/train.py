@@ -11,14 +11,16 @@ from typing import Any, Literal
 import torch
 
 from hubel.data.samples import Row, manifest
+from hubel.data.sources import check
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.results import Evaluation, why_kept
-from hubel.run import Run, check_new, is_run
+from hubel.run import Run, is_run
 from hubel.training import recipe as recipes
 from hubel.training.loop import Epoch, out_of_patience
 from hubel.training.recipe import Recipe
 from hubel.verbs import machine, rate
+from hubel.verbs.early import check_training
 from hubel.verbs.interrupt import Request, interruptible
 from hubel.verbs.prepare import Prepared, Rows, make_classifier, prepare
 from hubel.verbs.report import write_report
@@ -92,8 +94,6 @@ def train(
     where = machine.device(device)
     check_minutes(minutes)
     machine.demand_float32()
-    if out is not None:
-        check_new(Path(out))
     to_find = resume is None and rate.is_wanted(recipe, settings)
     if resume is not None:
         if data is not None or settings or out is not None:
@@ -103,6 +103,7 @@ def train(
         before = run.read_table("splits.csv", Row)
         threads = threads or threads_of(run)
     else:
+        check_training(data, out)
         resolved = asked(data, recipe, settings)
     resolved, start = begin_with(resolved, run)
     with machine.threads(threads), machine.deterministic(resolved.deterministic):
@@ -167,14 +168,18 @@ def asked(
 ) -> Recipe:
     """The recipe that these arguments of `train` ask for; lr=auto has a number standing in for it.
 
-    Raises Mistake for what is wrong.
+    Raises Mistake for what is wrong, and Failure for data that cannot be trained on, as far as
+    names alone tell.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     if rate.is_wanted(recipe, given):
         given["lr"] = rate.STANDING_IN
     if data is not None:
         given["data"] = _absolute(data)
-    return recipes.resolve(recipe or _usual(given), given)
+    found = recipes.resolve(recipe or _usual(given), given)
+    if data is None and found.data is not None:
+        check(found.data)
+    return found
 
 
 def _usual(given: Mapping[str, Any]) -> str:
