@@ -1,12 +1,14 @@
-"""Changes of place, of one size and in a direction that is drawn. What comes in is black."""
+"""Changes of place, in a direction that is drawn. What comes in is black unless a row says else."""
 
 import math
 
+import torch
 from torch import Tensor
 
 from hubel.breaking.corruptions.chance import Chance, signs
 from hubel.data.augment import geometry
 from hubel.data.augment.drawing import between
+from hubel.data.augment.patches import gaussian
 
 
 def rotate(pixels: Tensor, chance: Chance, degrees: float) -> Tensor:
@@ -28,6 +30,29 @@ def translate(pixels: Tensor, chance: Chance, share: float) -> Tensor:
     return geometry.sample(pixels, geometry.translation(far * angle.cos(), far * angle.sin()))
 
 
-def elastic(pixels: Tensor, chance: Chance, share: float) -> Tensor:
-    """Bent smoothly, by shifts whose standard deviation is that share of the shorter side."""
-    return geometry.bent(pixels, chance.draw, strength=share * min(pixels.shape[2:]))
+def elastic(pixels: Tensor, chance: Chance, bend: float, smooth: float, askew: float) -> Tensor:
+    """Three points moved by up to `askew` pixels each way, and the rest of the plane with them;
+    then every pixel by `bend` times uniform noise in ±1, through a Gaussian of `smooth` pixels.
+
+    What comes in is the picture mirrored. Interpolated once (published: once for each).
+    """
+    n, _, height, width = pixels.shape
+    there = _slanted(chance, n, min(height, width) // 3, askew)
+    if not bend:
+        return geometry.sample(pixels, there, mirrored=True)
+    noise = chance.field("bend", lambda g: 2 * torch.rand(2, height, width, generator=g) - 1)
+    deviation = torch.full((n,), smooth, dtype=torch.float64)
+    shifts = bend * gaussian(noise.double(), deviation, radius=math.ceil(3 * smooth))
+    # the shift is of the slanted picture: in the picture itself it goes another way
+    shifts = torch.einsum("nij,njhw->nihw", there[:, :2, :2], shifts)
+    return geometry.sample(pixels, there, shifts, mirrored=True)
+
+
+def _slanted(chance: Chance, n: int, away: int, most: float) -> Tensor:
+    """(n, 3, 3): what shows three corners of a square about the middle moved by up to `most`."""
+    corners = torch.tensor([[away, away, 1], [away, -away, 1], [-away, -away, 1]]).double()
+    moved = corners.repeat(n, 1, 1)
+    for k in range(6):
+        moved[:, k // 2, k % 2] += between(chance.draw, f"slant {k}", -most, most)
+    # points in rows: moved · Mᵀ = corners, as a transform takes what is shown to what is seen there
+    return torch.linalg.solve(moved, corners.expand_as(moved)).mT
