@@ -70,7 +70,7 @@ def main() -> None:
         for name in told.corruption or PUBLISHED:
             published(told.published, kept, name)
             found = [
-                compared(classifier, pictures, labels, name, severity, kept)
+                compared(None if told.pixels else classifier, pictures, labels, name, severity, kept)
                 for severity in SEVERITIES
             ]
             measure.record("corruptions", [own | row for row in found])
@@ -99,7 +99,7 @@ def published(python: Path, kept: Path, name: str) -> None:
 
 
 def compared(
-    classifier: Classifier,
+    classifier: Classifier | None,
     pictures: torch.Tensor,
     labels: NDArray[np.int64],
     name: str,
@@ -122,8 +122,8 @@ def compared(
         "difference": f"{far:.4f}",
         "published": f"{published_far:.4f}",
         "ratio": f"{far / published_far:.3f}",
-        "error": f"{wrong(classifier, ours, labels):.4f}",
-        "their_error": f"{wrong(classifier, theirs, labels):.4f}",
+        "error": f"{wrong(classifier, ours, labels):.4f}" if classifier else "",
+        "their_error": f"{wrong(classifier, theirs, labels):.4f}" if classifier else "",
     }
 
 
@@ -138,6 +138,7 @@ def _told() -> argparse.Namespace:
     parser.add_argument("--published", type=Path, help="a Python that can import imagenet_c")
     parser.add_argument("--photographs", type=int, default=200)
     parser.add_argument("--corruption", nargs="+", choices=PUBLISHED)
+    parser.add_argument("--pixels", action="store_true", help="the differences alone, no errors")
     parser.add_argument("--kept", type=Path, help="where the published pictures are kept")
     told = parser.parse_args()
     if told.published is None:

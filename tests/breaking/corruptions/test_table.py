@@ -117,14 +117,15 @@ def test_published_strengths() -> None:
 def test_zoom_enlarges_by_the_published_factors(
     side: int, ends: list[tuple[float, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scaling = geometry.scaling
+    scaling, shown = geometry.scaling, list[float]()
+
+    def noted(wide: Tensor, high: Tensor) -> Tensor:
+        shown.append(float(wide[0]))
+        return scaling(wide, high)
+
+    monkeypatch.setattr(geometry, "scaling", noted)
     for severity, (end, step) in enumerate(ends, 1):
-        shown: list[float] = []
-        monkeypatch.setattr(
-            geometry,
-            "scaling",
-            lambda wide, high: shown.append(float(wide[0])) or scaling(wide, high),
-        )
+        shown.clear()
         corrupt(torch.rand(1, 1, side, side), "zoom-blur", severity)
         # as the published code has them, rounding of floats and all
         np.testing.assert_allclose([1, *(1 / each for each in shown)], np.arange(1, end, step))

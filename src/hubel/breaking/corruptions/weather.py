@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from hubel.breaking.corruptions.chance import Chance, normal, uniform
+from hubel.breaking.corruptions.chance import Chance, normal
 from hubel.breaking.corruptions.fractal import plasma
 from hubel.breaking.corruptions.kernels import filtered, streaks
 from hubel.data.augment import colour, geometry
@@ -13,8 +13,8 @@ from hubel.data.augment.drawing import between
 
 # Ice: its needles are so small a part of the side long; they count so much beside the fractal, of
 # that decay; how light it is, how much it varies, and how far the bluest is from grey.
-NEEDLE, NEEDLES, RIME = 24, 1.0, 1.1
-LIGHT, ROUGH = (0.4, 0.87), (0.06, 0.13)
+NEEDLE, NEEDLES, RIME = 24, 1.2, 1.1
+LIGHT, ROUGH = (0.4, 0.87), (0.07, 0.145)
 BLUE = (-0.2, 0.06, 0.14)
 
 
