@@ -70,7 +70,9 @@ def main() -> None:
         for name in told.corruption or PUBLISHED:
             published(told.published, kept, name)
             found = [
-                compared(None if told.pixels else classifier, pictures, labels, name, severity, kept)
+                compared(
+                    None if told.pixels else classifier, pictures, labels, name, severity, kept
+                )
                 for severity in SEVERITIES
             ]
             measure.record("corruptions", [own | row for row in found])

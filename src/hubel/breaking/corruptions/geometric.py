@@ -8,7 +8,6 @@ from torch import Tensor
 from hubel.breaking.corruptions.chance import Chance, signs
 from hubel.data.augment import geometry
 from hubel.data.augment.drawing import between
-from hubel.data.augment.patches import gaussian
 
 
 def rotate(pixels: Tensor, chance: Chance, degrees: float) -> Tensor:
@@ -41,8 +40,7 @@ def elastic(pixels: Tensor, chance: Chance, bend: float, smooth: float, askew: f
     if not bend:
         return geometry.sample(pixels, there, mirrored=True)
     noise = chance.field("bend", lambda g: 2 * torch.rand(2, height, width, generator=g) - 1)
-    deviation = torch.full((n,), smooth, dtype=torch.float64)
-    shifts = bend * gaussian(noise.double(), deviation, radius=math.ceil(3 * smooth))
+    shifts = bend * (_smoothing(height, smooth) @ noise.double() @ _smoothing(width, smooth).mT)
     # the shift is of the slanted picture: in the picture itself it goes another way
     shifts = torch.einsum("nij,njhw->nihw", there[:, :2, :2], shifts)
     return geometry.sample(pixels, there, shifts, mirrored=True)
@@ -56,3 +54,14 @@ def _slanted(chance: Chance, n: int, away: int, most: float) -> Tensor:
         moved[:, k // 2, k % 2] += between(chance.draw, f"slant {k}", -most, most)
     # points in rows: moved · Mᵀ = corners, as a transform takes what is shown to what is seen there
     return torch.linalg.solve(moved, corners.expand_as(moved)).mT
+
+
+def _smoothing(side: int, deviation: float) -> Tensor:
+    """(side, side): a Gaussian to 3 deviations, mirrored at the borders as often as it takes."""
+    reach = int(3 * deviation + 0.5)
+    steps = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    weights = torch.exp(-((steps / deviation) ** 2) / 2)
+    place = (torch.arange(side)[:, None] + steps.long()) % (2 * side)
+    place = torch.where(place < side, place, 2 * side - 1 - place)
+    rows = torch.zeros(side, side, dtype=torch.float64)
+    return rows.scatter_add_(1, place, (weights / weights.sum()).expand(side, -1).contiguous())
