@@ -4,7 +4,7 @@ import ast
 import sys
 from pathlib import Path
 
-FILE, FUNCTION = 320, 80
+FILE, FUNCTION = 450, 80
 
 root = Path(__file__).parent.parent
 files = []

@@ -60,7 +60,8 @@ def test_the_page_and_the_record(folder: Path, tmp_path: Path) -> None:
         if name.endswith(".png"):
             Image.open(tmp_path / "out" / name).verify()
     page = found.page.read_text()
-    assert page.count("data:image/png") == 3
+    # two drawings, the picture as it is, and that under each corruption of two severities
+    assert page.count("data:image/png") == 2 + 1 + 2 * len(SOME)
     assert "where none was before" in page
     assert "http" not in page.split("</style>")[1]
 

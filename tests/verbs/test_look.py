@@ -38,7 +38,7 @@ def test_the_page_holds_everything(
         found = hubel.look(classifier, [picture, picture[::-1].copy()], out=tmp_path / "look")
     assert [part.training for part in classifier.modules()] == training
     page = found.page.read_text()
-    assert page.count("data:image/png") == 9
+    assert page.count("data:image/png") == 9 + 2  # drawings, and the two pictures
     assert "owl &amp; co" in page
     assert "http" not in page.split("</style>")[1]
     names = {path.name for path in (tmp_path / "look").iterdir()}

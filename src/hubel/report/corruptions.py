@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hubel.findings import Drawing
 from hubel.report.attack import COLOURS, Share
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, panels, png, style
@@ -27,7 +30,8 @@ class Row:
     """One corruption: the error at each severity, and their mean.
 
     departs: what is not as published, "" where all is. theirs: the reference's mean. relative:
-    ours over theirs; None without a reference, or where that errs nowhere.
+    ours over theirs; None without a reference, or where that errs nowhere. tiles: the picture that
+    is shown at each severity, uint8 (H, W, C).
     """
 
     name: str
@@ -39,6 +43,7 @@ class Row:
     theirs: Figure | None = None
     their_errors: Sequence[Share] = ()
     relative: Figure | None = None
+    tiles: Sequence[NDArray[np.uint8]] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -59,7 +64,8 @@ class Corruptions:
 
     clean: the error on the pictures as they are. mean: over corruptions, of the means over
     severities; above: mean − clean. reference: what it is compared with, "" for nothing; mce: the
-    mean corruption error against it, relative_mce that of what is above the clean errors.
+    mean corruption error against it, relative_mce that of what is above the clean errors. picture:
+    the one that is shown, uint8 (H, W, C), as it is; pictured: its name.
     """
 
     clean: Share
@@ -68,6 +74,8 @@ class Corruptions:
     severities: Sequence[int]
     rows: Sequence[Row]
     drawings: Sequence[Drawing]
+    picture: NDArray[np.uint8]
+    pictured: str
     reference: str = ""
     their_clean: Share | None = None
     their_mean: Figure | None = None
@@ -131,7 +139,8 @@ class Corruptions:
 
 def corruptions_page(found: Corruptions, facts: Mapping[str, Any]) -> str:
     """The whole page as HTML. facts: date, hubel, torch, model, data, pictures, of, seed."""
-    pictures = [picture_of(drawing) for drawing in found.drawings]
+    # the sheet is a file beside the page, which shows the same pictures with words between
+    pictures = [picture_of(drawing) for drawing in found.drawings if drawing.name != "sheet"]
     return render("corruptions.html", found=found, pictures=pictures, facts=facts)
 
 

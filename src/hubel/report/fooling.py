@@ -168,6 +168,7 @@ def median_curves(curves: Mapping[str, NDArray[np.float64]]) -> bytes:
         most = 100 * max(float(rows[:, 1].max()) for rows in curves.values())
         top = 102 if most > TALL else 1.15 * max(most, 1e-3)
         axes.set(xlabel="images answered", ylabel="confidence in %", ylim=(0, top))
+        axes.locator_params(axis="x", nbins=4)  # so that numbers in millions keep apart
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(axis="y", color=MUTED, alpha=0.22, lw=0.8)
         axes.legend(frameon=False, fontsize=8.5, loc="best")

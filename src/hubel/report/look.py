@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hubel.findings import Drawing
 from hubel.report.html import render
 from hubel.report.lecture import Picture, picture_of
@@ -39,13 +42,16 @@ class Look:
     """One picture on the page.
 
     predictions: (class, probability), best first. target: the class that is explained; why: more
-    about its choice. lines: what else is to be known.
+    about its choice. rests: on what the answer rests, in a sentence. picture: as the network sees
+    it, uint8 (H, W, C). lines: what else is to be known.
     """
 
     name: str
     predictions: Sequence[tuple[str, float]]
     target: str
     why: str
+    rests: str
+    picture: NDArray[np.uint8]
     drawings: Sequence[Drawing]
     trust: Sequence[Trial] = ()
     lines: Sequence[str] = ()
@@ -59,6 +65,7 @@ class Look:
             "image": self.name,
             "classes": [{"name": name, "probability": p} for name, p in self.predictions],
             "target": self.target,
+            "rests": self.rests,
             "drawings": [drawing.name for drawing in self.drawings],
             "trust": [vars(row) | {"verdict": row.verdict} for row in self.trust],
             "lines": list(self.lines),

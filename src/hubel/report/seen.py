@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,23 @@ BRIGHTEST = 99.5  # percentile of a map that is shown brightest: single pixels w
 
 
 def explained(picture: Image, maps: Mapping[str, Map]) -> bytes:
-    """The picture, and beside it each map, on its own scale: dark is nothing."""
+    """The picture, and beside it each map over it in grey, on its own scale, with its colours."""
     with style():
-        figure, axes = panels(1, 1 + len(maps), width=170, height=186)
+        figure, axes = panels(1, 1 + len(maps), width=170, height=204)
         _show(axes[0], picture, "picture")
         for axis, (name, values) in zip(axes[1:], maps.items(), strict=True):
             brightest = float(np.percentile(values, BRIGHTEST)) or float(values.max())
-            axis.imshow(values, cmap=HEAT, vmin=0, vmax=max(brightest, 1e-12))
+            brightest = max(brightest, 1e-12)
+            _faint(axis, picture)
+            # what is nothing leaves the picture to be seen
+            seen = np.clip(np.asarray(values, float) / brightest, 0, 1)
+            height, width = picture.shape[:2]
+            drawn = axis.imshow(
+                values, cmap=HEAT, vmin=0, vmax=brightest, alpha=0.75 * np.sqrt(seen),
+                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+            )  # fmt: skip
             _bare(axis, name)
+            _scale(figure, axis, drawn, brightest)
         return png(figure)
 
 
@@ -127,6 +136,26 @@ def _show(axis: "Axes", picture: Image, title: str) -> None:
     _bare(axis, title)
 
 
+def _faint(axis: "Axes", picture: Image) -> None:
+    """The picture in grey, to lay colours over."""
+    axis.imshow(picture.mean(2), cmap="gray", vmin=0, vmax=1)
+
+
+def _scale(figure: Any, axis: "Axes", drawn: Any, most: float | None) -> None:
+    """What the colours mean, below; most: where they end, if they begin at 0."""
+    ticks = None if most is None else [0, most]
+    bar = figure.colorbar(
+        drawn, ax=axis, orientation="horizontal", fraction=0.05, pad=0.03, ticks=ticks
+    )
+    if ticks is None:
+        bar.ax.locator_params(nbins=3)
+    bar.solids.set_alpha(1)
+    bar.ax.tick_params(labelsize=7, length=2)
+    bar.outline.set_visible(False)
+    if ticks is not None:
+        bar.ax.set_xticklabels([f"{tick:.2g}" for tick in ticks])
+
+
 def _bare(axis: "Axes", title: str) -> None:
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=9)
@@ -146,8 +175,12 @@ def _by_position(
 ) -> None:
     """Values where the square's middle was, on the picture's coordinates."""
     across, down = (_edges(starts, found.square) for starts in (found.lefts, found.tops))
-    axis.pcolormesh(across, down, values, cmap="viridis", vmin=low, shading="flat")
+    _faint(axis, picture)
+    drawn = axis.pcolormesh(
+        across, down, values, cmap="viridis", vmin=low, shading="flat", alpha=0.7, lw=0
+    )
     _within(axis, picture)
+    _scale(axis.figure, axis, drawn, None)
 
 
 def _winners(axis: "Axes", picture: Image, found: Occluded) -> None:

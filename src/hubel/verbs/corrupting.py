@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from hubel.model import Classifier
 from hubel.output import Output
 from hubel.report.attack import Share
 from hubel.report.corruptions import Corruptions, Figure, Row, by_corruption, by_severity
-from hubel.report.rows import Tile, picture_rows
+from hubel.report.rows import picture_rows
 from hubel.training.evaluate import wilson
 from hubel.verbs.interrupt import Request
 from hubel.verbs.labelled import Split, class_folder, labelled
@@ -32,7 +33,8 @@ MARGIN = 98  # points for the names of the sheet's rows
 class Measured:
     """A classifier and its pictures uint8 (N, C, H, W), labels (N,); what: the data, of how many.
 
-    names: of the pictures. clean (N,): which answers are wrong on the pictures as they are.
+    names: of the pictures. clean (N,): which answers are wrong on the pictures as they are; sure
+    (N,): the probability of the right class there.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Measured:
     labels: Tensor
     names: tuple[str, ...]
     clean: NDArray[np.bool_]
+    sure: NDArray[np.float32]
     what: str
     of: int
 
@@ -61,10 +64,11 @@ def subject(
     found = labelled(
         model, classifier, data, split=split, most=most, seed=seed, workers=workers, watch=watch
     )
-    wrong = _wrong(classifier, [found.images], found.labels)
+    logits = _answers(classifier, [found.images], len(found.labels))
+    sure = logits.softmax(1).gather(1, found.labels[:, None])[:, 0].numpy()
     return Measured(
-        name, classifier, found.images, found.labels, found.loaded.names, wrong, found.what,
-        found.of,
+        name, classifier, found.images, found.labels, found.loaded.names,
+        (logits.argmax(1) != found.labels).numpy(), sure, found.what, found.of,
     )  # fmt: skip
 
 
@@ -87,8 +91,8 @@ class Work:
         self.severities, self.watch, self.request = tuple(severities), watch, request
         self.wrong: dict[str, NDArray[np.bool_]] = {}
         self.beside: dict[str, NDArray[np.bool_]] = {}
-        right = np.flatnonzero(~own.clean)
-        self.shown = int(right[0]) if len(right) else 0  # the picture of the sheet
+        # the picture that is shown: what the network is surest of, a person knows too
+        self.shown = int(np.where(own.clean, -1, own.sure).argmax())
 
     @property
     def rows(self) -> list[str]:
@@ -129,6 +133,8 @@ class Work:
             severities=self.severities,
             rows=rows,
             drawings=self._drawings(rows, clean, named),
+            picture=_array(own.images[self.shown]),
+            pictured=own.names[self.shown],
             reference=named,
             their_clean=None if other is None else share(other.clean),
             their_mean=None if theirs is None else _figure(theirs.mean),
@@ -152,17 +158,19 @@ class Work:
             None if theirs is None else _figure(theirs.by_corruption[name]),
             [share(each) for each in self.beside.get(name, ())],
             _known(relative),
+            [_array(each) for each in self._shown_under(name)],
+        )
+
+    def _shown_under(self, name: str) -> Tensor:
+        """The shown picture at every severity, drawn as the picture of its number is."""
+        one = self.own.images[self.shown : self.shown + 1]
+        return torch.cat(
+            [_corrupted(one, name, each, self.seed, [self.shown]) for each in self.severities]
         )
 
     def _drawings(self, rows: Sequence[Row], clean: Share, reference: str) -> list[Drawing]:
-        picture = self.own.images[self.shown : self.shown + 1]
-        tiles: dict[str, list[Tile]] = {}
-        for row in rows:
-            tiles[row.name] = [_tile(picture)]
-            for severity in self.severities:
-                # with the number that the picture has among all
-                made = _corrupted(picture, row.name, severity, self.seed, [self.shown])
-                tiles[row.name].append(_tile(made))
+        before = _array(self.own.images[self.shown]) / 255
+        tiles = {row.name: [before, *(tile / 255 for tile in row.tiles)] for row in rows}
         sheet = picture_rows(
             tiles, ("as it is", *(f"severity {s}" for s in self.severities)), margin=MARGIN
         )
@@ -226,15 +234,24 @@ def _corrupted(
 
 
 def _wrong(classifier: Classifier, parts: Iterable[Tensor], labels: Tensor) -> NDArray[np.bool_]:
-    answers = Answers(classifier, expected=len(labels), device=classifier.mean.device)
-    for part in parts:
-        answers.add(part.numpy())
-    wrong: NDArray[np.bool_] = (answers.logits().argmax(1) != labels).numpy()
+    wrong: NDArray[np.bool_] = (
+        _answers(classifier, parts, len(labels)).argmax(1) != labels
+    ).numpy()
     return wrong
 
 
-def _tile(picture: Tensor) -> Tile:
-    return picture[0].permute(1, 2, 0).numpy() / 255
+def _answers(classifier: Classifier, parts: Iterable[Tensor], n: int) -> Tensor:
+    """Logits (n, K) of uint8 pictures that come in parts."""
+    answers = Answers(classifier, expected=n, device=classifier.mean.device)
+    for part in parts:
+        answers.add(part.numpy())
+    return answers.logits()
+
+
+def _array(image: Tensor) -> NDArray[np.uint8]:
+    """(C, H, W) → (H, W, C)."""
+    found: NDArray[np.uint8] = image.permute(1, 2, 0).numpy()
+    return found
 
 
 def _known(found: Estimate | None) -> Figure | None:

@@ -1,6 +1,6 @@
 """One picture looked at in every way, as drawings and figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from hubel.report.seen import (
     occlusion_maps,
     strongest_units,
 )
+from hubel.report.wording import percent
 from hubel.understanding.arrangement import MAPS_FIRST, arranged
 from hubel.understanding.deconvnet import project
 from hubel.understanding.occlusion import Occlusion, occlude
@@ -75,7 +76,8 @@ def looked(classifier: Classifier, name: str, pixels: Tensor, choice: Choice, wa
             "maps",
             explained(picture, {what: _array(values) for what, values in maps.items()}),
             f"What the score of {title!r} answers to, by pixel: the size of its gradient, the mean "
-            f"over noisy copies, integrated gradients from black, and Grad-CAM at {choice.layer}.",
+            f"over noisy copies, integrated gradients from black, and Grad-CAM at {choice.layer}. "
+            "Each lies over the picture, on its own scale: 0 shows the picture alone.",
         ),
         _occlusion(classifier, pixels, picture, found, title),
         *_units(classifier, pixels, picture, choice),
@@ -87,6 +89,8 @@ def looked(classifier: Classifier, name: str, pixels: Tensor, choice: Choice, wa
         [(classifier.classes[k], p) for k, p in zip(labels.tolist(), values.tolist(), strict=True)],
         title,
         ", the most probable class" if choice.target is None else "",
+        _rests(found, title, pixels.shape[1:]),
+        np.round(picture * 255).astype(np.uint8),
         drawings,
         trust,
         [*lines, _method(found)],
@@ -136,8 +140,31 @@ def _occlusion(
         drawn,
         f"As the square hides one part after another: the probability of {title!r}, the activity "
         f"of {found.layer}'s map {found.unit} beside its projection by guided backpropagation, and "
-        "the most probable class; each where the square's middle is. Dark: it hides evidence.",
+        "the most probable class; each where the square's middle is, over the picture. Dark: it "
+        "hides evidence.",
     )
+
+
+def _rests(found: Occlusion, title: str, size: Sequence[int]) -> str:
+    """On what the answer rests, in a sentence: the square that costs the class most."""
+    clean = float(found.clean.softmax(0)[found.target])
+    lowest = found.probability.flatten().argmin()
+    row, column = divmod(int(lowest), found.probability.shape[1])
+    least = float(found.probability[row, column])
+    starts, words = (found.tops[row], found.lefts[column]), []
+    for start, length, names in zip(
+        starts, size, (("upper", "", "lower"), ("left", "", "right")), strict=True
+    ):
+        third = int(3 * (start + found.square / 2) / length)
+        words.append(names[min(max(third, 0), 2)])
+    where = " ".join(filter(None, words)) or "middle"
+    hidden = f"with a square of {found.square}×{found.square} pixels hidden there"
+    change = f"the probability of {title!r} goes from {percent(clean)} to {percent(least)}"
+    if least > clean / 2:
+        return (
+            f"No single part decides the answer: at worst, in the {where} part, {hidden}, {change}."
+        )
+    return f"The answer rests most on the {where} part of the picture: {hidden}, {change}."
 
 
 def _units(

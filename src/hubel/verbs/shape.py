@@ -118,12 +118,10 @@ def shape_bias(
     ready = shape_ready.stimuli(data)
     if (names := shape_ready.known(ready, classifier, where)) and ready:
         _check_ready(referee, split)
-        with machine.threads(threads):
-            told, about = shape_ready.measured(
-                ready, names, most=images, seed=seed, workers=workers, watch=watch
-            )
-        with results.held() as folder:
-            return _shown(folder, told, called(model), about)
+        with machine.threads(threads), results.held() as folder:
+            told, about = shape_ready.measured(ready, names, most=images, seed=seed,
+                                               workers=workers, watch=watch)  # fmt: skip
+            return _shown(folder, called(model), told, about)
     judge = _judge(referee, classifier, download, watch)
     with machine.threads(threads):
         most = PICTURES if images is None else images
@@ -137,23 +135,20 @@ def shape_bias(
             watch.notice(note)
         judged_by = None if referee is None else called(referee, "the referee")
         asked = {"model": called(model)} | _facts(found, ours, judged_by, method, seed, plan)
-        made: Conflicts | None = None
-        files, stopped = list[str](), False
+        made, files, stopped = None, list[str](), False
         with results.held(partial(_is_same, asked=asked)) as folder:
             if plan.pairs:
                 painting = _painting(method, painter, style_weight, steps, where, download, watch)
-                work = Work(
-                    folder, found.images, found.textures, plan.pairs, ours.classes,
-                    method=method, painting=painting, seed=seed,
-                )  # fmt: skip
+                work = Work(folder, found.images, found.textures, plan.pairs, ours.classes,
+                            method=method, painting=painting, seed=seed)  # fmt: skip
                 painted = _painted(work, folder, asked, watch)
                 files = [Path(name).name for name in work.files]
                 if stopped := len(painted) < len(plan.pairs):
                     plan = plan.cut(len(painted))
                 made = conflicts_of(found, ours, painted, plan, said, judged=judge is not None)
-            told = _told(found, ours, shown, answers, made, files, plan, said, seed)
+            bias = _told(found, ours, shown, answers, made, files, plan, said, seed)
             about = _facts(found, ours, judged_by, method, seed, plan)
-            return _shown(folder, told, called(model), about, stopped=stopped)
+            return _shown(folder, called(model), bias, about, stopped=stopped)
 
 
 def _is_same(folder: Path, *, asked: dict[str, Any]) -> bool:
@@ -278,7 +273,7 @@ def _facts(
 
 
 def _shown(
-    folder: Output, found: Shape, model: str, facts: dict[str, Any], *, stopped: bool = False
+    folder: Output, model: str, found: Shape, facts: dict[str, Any], *, stopped: bool = False
 ) -> Shaped:
     """The page and the facts; images are there already, and an earlier test's go."""
     facts = {

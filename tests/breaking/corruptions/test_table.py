@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hubel.breaking.corruptions.table import CORRUPTIONS, SEVERITIES, corrupt, strength
+from hubel.data.augment import geometry
 from hubel.data.scenes import photographs
 from hubel.mistakes import Mistake
 
@@ -16,6 +17,10 @@ from hubel.mistakes import Mistake
 CERTAIN = {
     "defocus-blur", "zoom-blur", "brightness", "contrast", "jpeg", "pixelate", "posterise"
 }  # fmt: skip
+
+
+# Of these the published strengths themselves do not grow with the severity in every number.
+UNEVEN = {"glass-blur", "frost", "elastic"}
 
 
 def photos(side: int, channels: int = 3, n: int = 6) -> Tensor:
@@ -56,7 +61,7 @@ def test_a_picture_does_not_mind_its_company(name: str) -> None:
 
 
 @pytest.mark.parametrize(("side", "channels", "n"), [(28, 1, 11), (64, 3, 8), (224, 3, 2)])
-@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("name", [name for name in CORRUPTIONS if name not in UNEVEN])
 def test_a_higher_severity_moves_real_pictures_further(
     name: str, side: int, channels: int, n: int
 ) -> None:
@@ -94,9 +99,54 @@ def test_published_strengths() -> None:
         (0.08,), (0.12,), (0.18,), (0.26,), (0.38,)
     ]  # fmt: skip
     assert [strength("jpeg", s, 32) for s in SEVERITIES] == [(80,), (65,), (58,), (50,), (40,)]
+    assert [strength("frost", s, 224) for s in SEVERITIES] == [
+        (1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)
+    ]  # fmt: skip
+    assert [strength("glass-blur", s, 224) for s in SEVERITIES] == [
+        (0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)
+    ]  # fmt: skip
     assert {row.family for row in CORRUPTIONS.values()} == {
         "noise", "blur", "weather", "digital", "geometric"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("side", "ends"), [
+    (32, [(1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)]),
+    (224, [(1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)]),
+])  # fmt: skip
+def test_zoom_enlarges_by_the_published_factors(
+    side: int, ends: list[tuple[float, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaling, shown = geometry.scaling, list[float]()
+
+    def noted(wide: Tensor, high: Tensor) -> Tensor:
+        shown.append(float(wide[0]))
+        return scaling(wide, high)
+
+    monkeypatch.setattr(geometry, "scaling", noted)
+    for severity, (end, step) in enumerate(ends, 1):
+        shown.clear()
+        corrupt(torch.rand(1, 1, side, side), "zoom-blur", severity)
+        # as the published code has them, rounding of floats and all
+        np.testing.assert_allclose([1, *(1 / each for each in shown)], np.arange(1, end, step))
+
+
+# The mean difference of the published code from these four photographs at 224, by severity.
+DIFFERENCES = {
+    "glass-blur": (0.0284, 0.0285, 0.0481, 0.0459, 0.0527),
+    "zoom-blur": (0.0517, 0.0615, 0.0671, 0.0736, 0.0790),
+    "frost": (0.2443, 0.2939, 0.3166, 0.3230, 0.3089),
+}
+# How light the ice is, is drawn once for a picture.
+NEAR = {"glass-blur": 0.05, "zoom-blur": 0.05, "frost": 0.2}
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_pictures_are_moved_as_far_as_by_the_published_code(name: str) -> None:
+    pixels = photos(224, 3, 4)
+    for severity, published in zip(SEVERITIES, DIFFERENCES[name], strict=True):
+        found = float((corrupt(pixels, name, severity) - pixels).abs().mean())
+        assert found == pytest.approx(published, rel=NEAR[name]), severity
 
 
 def test_what_cannot_be_asked() -> None:

@@ -1,6 +1,7 @@
 """Blur: out of focus, in motion, while zooming, and through frosted glass."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from hubel.data.augment.drawing import between
 from hubel.data.augment.patches import gaussian
 
 LEAST = 0.4  # softness of a disk of one pixel
+PASSES = 3  # the most times that glass moves every pixel
 
 
 def defocus(pixels: Tensor, _chance: Chance, radius: float, softness: float) -> Tensor:
@@ -28,29 +30,46 @@ def motion(pixels: Tensor, chance: Chance, radius: float, deviation: float) -> T
 
 
 def zoom(pixels: Tensor, _chance: Chance, largest: float, step: float) -> Tensor:
-    """The mean of the picture and of itself enlarged by 1, 1 + step, … below `largest` times."""
-    times = max(2, round((largest - 1) / step))
+    """The mean of the picture and of itself enlarged by 1, 1 + step, … up to `largest` times."""
+    steps = max(1, round((largest - 1) / step))
     total = 2 * pixels
-    for k in range(1, times):
+    for k in range(1, steps + 1):
         shown = torch.full((len(pixels),), 1 / (1 + k * step), dtype=torch.float64)
         total = total + geometry.sample(pixels, geometry.scaling(shown, shown))
-    return total / (times + 1)
+    return total / (steps + 2)
 
 
-def glass(pixels: Tensor, chance: Chance, deviation: float, spread: float) -> Tensor:
-    """A Gaussian, then every pixel that of a place nearby, and a Gaussian again.
-
-    How far away is normal, of standard deviation `spread` pixels each way. The published one
-    exchanges pixels one after the other, in reading order, which no batch can; the spread is what
-    its exchanges come to.
-    """
-    n, channels, height, width = pixels.shape
-    through, radius = torch.full((n,), deviation, dtype=torch.float64), math.ceil(4 * deviation)
+def glass(pixels: Tensor, chance: Chance, deviation: float, reach: float, times: float) -> Tensor:
+    """A Gaussian, then pixels that are moved to places nearby, and a Gaussian again."""
+    through = torch.full((len(pixels),), deviation, dtype=torch.float64)
+    radius = math.ceil(4 * deviation)
     blurred = gaussian(pixels, through, radius=radius)
-    moved = chance.field("glass", lambda g: torch.randn(2, height, width, generator=g))
-    away = (spread * moved).round().long().to(pixels.device)
-    rows = torch.arange(height, device=pixels.device)[:, None] + away[:, 0]
-    columns = torch.arange(width, device=pixels.device) + away[:, 1]
-    place = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
-    seen = blurred.flatten(2).gather(2, place.view(n, 1, -1).expand(-1, channels, -1))
+    place = displaced(chance, pixels.shape[2:], reach, round(times)).to(pixels.device)
+    seen = blurred.flatten(2).gather(2, place.unsqueeze(1).expand(-1, pixels.shape[1], -1))
     return gaussian(seen.view_as(pixels), through, radius=radius)
+
+
+def displaced(chance: Chance, size: Sequence[int], reach: float, times: int) -> Tensor:
+    """(N, H · W): the place that each pixel's content comes from, row by row.
+
+    As the published loop: from the last pixel to the first, each is given the content of a place
+    drawn within −reach … reach − 1 rows and columns of it, up to `times` times over. (It means to
+    exchange the two; its arrays are views, so that the second keeps what it has.) A place further
+    on was given another content before, so that a pixel's source is found along a chain of them:
+    here for all pixels at once, each time twice as far along.
+    """
+    height, width = size
+    drawn = chance.field("glass", lambda g: torch.rand(PASSES, 2, height, width, generator=g))
+    border = math.ceil(reach)
+    moves = torch.zeros(height, width, dtype=torch.bool)
+    moves[border + 1 : height - border + 1, border + 1 : width - border + 1] = True
+    moves, own = moves.flatten(), torch.arange(height * width)
+    source = own.expand(len(drawn), -1)
+    for each in drawn[:, :times].unbind(1):
+        away = ((2 * each - 1) * reach).floor().long().flatten(2)
+        looked = torch.where(moves, own + away[:, 0] * width + away[:, 1], own)
+        chain = torch.where(moves & moves[looked] & (looked > own), looked, own)
+        while not torch.equal(further := chain.gather(1, chain), chain):
+            chain = further
+        source = source.gather(1, looked.gather(1, chain))
+    return source

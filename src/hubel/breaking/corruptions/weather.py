@@ -5,14 +5,17 @@ import math
 import torch
 from torch import Tensor
 
-from hubel.breaking.corruptions.chance import Chance, normal, uniform
+from hubel.breaking.corruptions.chance import Chance, normal
 from hubel.breaking.corruptions.fractal import plasma
 from hubel.breaking.corruptions.kernels import filtered, streaks
 from hubel.data.augment import colour, geometry
 from hubel.data.augment.drawing import between
 
-NEEDLES = 0.03  # of the pixels begin a needle of frost
-RIME = 1.9  # the decay of the fractal that frost gathers by
+# Ice: its needles are so small a part of the side long; they count so much beside the fractal, of
+# that decay; how light it is, how much it varies, and how far the bluest is from grey.
+NEEDLE, NEEDLES, RIME = 24, 1.2, 1.1
+LIGHT, ROUGH = (0.4, 0.87), (0.07, 0.145)
+BLUE = (-0.2, 0.06, 0.14)
 
 
 def fog(pixels: Tensor, chance: Chance, density: float, decay: float) -> Tensor:
@@ -23,24 +26,39 @@ def fog(pixels: Tensor, chance: Chance, density: float, decay: float) -> Tensor:
     return (pixels + density * cloud) * most / (most + density)
 
 
-def frost(pixels: Tensor, chance: Chance, opacity: float) -> Tensor:
-    """Needles of white ice over the picture. Ours: the published one adds photographs of frost.
+def frost(pixels: Tensor, chance: Chance, kept: float, ice: float) -> Tensor:
+    """So much of the picture, and so much of a pane of ice added to it.
 
-    Points here and there become needles in three directions 60° apart, as ice has them, thick where
-    a fractal is bright.
+    Published: of five photographs of frost, two of them the same. Ours is drawn.
     """
-    height, width = pixels.shape[2:]
+    return kept * pixels + ice * pane(chance, pixels)
+
+
+def pane(chance: Chance, like: Tensor) -> Tensor:
+    """Ice on glass, (N, C, H, W) in [0, 1]: needles in three directions 60° apart, on a fractal.
+
+    How light, how rough and how blue it is, is drawn within what the published photographs show.
+    """
+    height, width = like.shape[2:]
     side = max(height, width)
-    begun = (uniform(chance, "needles", pixels[:, :1]) < NEEDLES).to(pixels)
+    begun = normal(chance, "needles", like, channels=1).double()
     turn = between(chance.draw, "turn", 0, math.pi / 3)
     needles = torch.zeros_like(begun)
     for k in range(3):
-        rays = streaks(turn + k * math.pi / 3, side / 12, side / 12, both=True)
-        needles = needles + filtered(begun, rays)
-    needles = needles / needles.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
-    rime = plasma(chance, side, RIME)[:, None, :height, :width].to(pixels)
-    ice = (rime * (0.45 + 0.9 * needles)).clamp(0, 1)
-    return torch.lerp(pixels, torch.ones_like(pixels), opacity * ice)
+        rays = streaks(turn + k * math.pi / 3, side / NEEDLE, side / NEEDLE, both=True)
+        needles = torch.maximum(needles, _standard(filtered(begun, rays)))
+    clouds = plasma(chance, side, RIME)[:, None, :height, :width]
+    rough = _standard(NEEDLES * _standard(needles) + _standard(clouds).to(needles))
+    light = between(chance.draw, "light", *LIGHT)
+    deviation = between(chance.draw, "rough", *ROUGH)
+    sheet = light.view(-1, 1, 1, 1) + deviation.view(-1, 1, 1, 1) * rough
+    blue = chance.draw("blue").pow(3).view(-1, 1, 1, 1) * torch.tensor(BLUE).view(1, 3, 1, 1)
+    return (sheet + (blue if like.shape[1] == 3 else 0)).clamp(0, 1).to(like)
+
+
+def _standard(field: Tensor) -> Tensor:
+    """Of mean 0 and deviation 1, each (N, 1, H, W)."""
+    return (field - field.mean((2, 3), keepdim=True)) / field.std((2, 3), keepdim=True)
 
 
 def snow(

@@ -124,11 +124,17 @@ def homography(here: Tensor, there: Tensor) -> Tensor:
     return torch.cat((solved, one[:, :1]), 1).view(n, 3, 3)
 
 
-def sample(pixels: Tensor, transform: Tensor, displacement: Tensor | None = None) -> Tensor:
+def sample(
+    pixels: Tensor,
+    transform: Tensor,
+    displacement: Tensor | None = None,
+    *,
+    mirrored: bool = False,
+) -> Tensor:
     """The pictures (N, C, H, W) as the transform (N, 3, 3) shows them.
 
     displacement (N, 2, H, W): x, then y, in pixels, added to where the transform looks. Bilinear;
-    what comes in from outside is black.
+    what comes in from outside is black, or, mirrored, the picture reflected at its borders.
     """
     n, _, height, width = pixels.shape
     if n == 0:
@@ -148,7 +154,8 @@ def sample(pixels: Tensor, transform: Tensor, displacement: Tensor | None = None
         grid /= (along[2][0] + along[2][1]).unsqueeze(-1)
     if displacement is not None:
         grid += (displacement.to(pixels) / halves[:2, None, None].to(pixels)).permute(0, 2, 3, 1)
-    return F.grid_sample(pixels, grid, mode="bilinear", align_corners=False)
+    outside = "reflection" if mirrored else "zeros"
+    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode=outside, align_corners=False)
 
 
 def bent(pixels: Tensor, draw: Draw, *, strength: float) -> Tensor:
