@@ -38,6 +38,7 @@ from hubel.verbs.shape_work import Work, digest
 from hubel.verbs.watch import Watch
 
 PAGE, FACTS = "shape.html", "shape.json"
+WHAT = "test of shape against texture"
 PAIRS = 40  # images
 PICTURES = 500  # at most about so many, where none are named
 ASKED = ("model", "referee", "data", "method", "seed")  # facts that make it another test
@@ -102,16 +103,14 @@ def shape_bias(
     earlier result is replaced, but for images that are asked for again; None: a new one,
     break-shape in the model's run, or here.
 
-    The first Ctrl-C ends it after the image at work, and what there is is written; asked again, it
-    goes on with what is missing.
+    The first Ctrl-C ends it after the image at work; asked again, it goes on with what is missing.
     Raises Mistake for what cannot be asked, data of one class, and a referee that is the model
     itself; Failure where no picture is named rightly.
     """
     watch = watch or Watch()
     machine.demand_float32()
     _check(method, pairs, steps)
-    usual = near(model, "break-shape")
-    results = place(out, usual, FACTS, "test of shape against texture", data=data)
+    results = place(out, near(model, "break-shape"), FACTS, WHAT, data=data)
     check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
