@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
-from hubel.data import cifar, idx
+from hubel.data import cifar, idx, sources
 from hubel.data.decoding import load
 from hubel.data.samples import manifest
 from hubel.data.sources import SOURCES, open_splits
@@ -191,10 +192,16 @@ def test_digits_end_with_other_writers() -> None:
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (1222, 216, 359)
     other = open_splits("digits", seed=5)
     assert [r["digest"] for r in manifest(other)] == [r["digest"] for r in manifest(splits)]
-    from sklearn.datasets import load_digits
-
     last = load_digits().images[-1]
     assert np.array_equal(splits.test.image(358)[..., 0], np.rint(last * 255 / 16))
+
+
+def test_digits_are_scikit_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    bunch = load_digits()
+    rows = sources._digits_rows()
+    assert np.array_equal(rows, np.column_stack((bunch.data, bunch.target)))
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)  # where it keeps them elsewhere
+    assert np.array_equal(sources._digits_rows(), rows)
 
 
 def test_no_sample_is_in_two_splits() -> None:

@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hubel.data import cifar, folder, idx, stamps
 from hubel.data.samples import Arrays, Samples, Splits, stratified
@@ -58,11 +60,9 @@ class Source:
 
 def _digits(_: Path) -> tuple[Arrays, Arrays]:
     """scikit-learn's digits; the test split is the last fifth, which other writers wrote."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
-    labels = bunch.target.astype(np.int64)
+    rows = _digits_rows()
+    images = np.rint(rows[:, :64].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    labels = rows[:, 64].astype(np.int64)
     cut = len(labels) - len(labels) // 5
 
     def part(start: int, stop: int, split: str) -> Arrays:
@@ -70,6 +70,22 @@ def _digits(_: Path) -> tuple[Arrays, Arrays]:
         return Arrays(images[start:stop], labels[start:stop], DIGITS, names)
 
     return part(0, cut, "train"), part(cut, len(labels), "test")
+
+
+def _digits_rows() -> NDArray[np.float64]:
+    """(1797, 65): of each digit its 64 levels, from 0 to 16, and its label.
+
+    Read where scikit-learn keeps them: importing its `datasets` takes longer than all the rest.
+    """
+    package = find_spec("sklearn")
+    if package is not None and package.origin is not None:
+        file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return np.column_stack((bunch.data, bunch.target))
 
 
 def _idx(where: Path, *, classes: tuple[str, ...]) -> tuple[Arrays, Arrays]:
