@@ -140,8 +140,7 @@ def attack(
         if checks and work.going:
             work.check(list(work.fooled))
         if others and work.going:
-            norm = ATTACKS[attacks[0]].norm
-            work.transfer(others, names, norm, _middle(work.epsilons[attacks[0]]))
+            work.transfer(others, names, attacks[0], _middle(work.epsilons[attacks[0]]))
         if not work.rows and not work.going:
             raise KeyboardInterrupt  # nothing was finished, and what is there stays
         found, facts, saved = work.found(), _facts(names[0], at, seed), None

@@ -12,7 +12,6 @@ from torch import Tensor
 from hubel.breaking import checks as trials
 from hubel.breaking.attacks import ATTACKS, SEARCHES, Attack, Budget
 from hubel.breaking.gradient import LOSSES, pulled
-from hubel.breaking.norms import Norm
 from hubel.breaking.robustness import Fooled, robustness, taken
 from hubel.breaking.transferred import transferred
 from hubel.findings import Drawing
@@ -212,9 +211,10 @@ class Work:
         self.lines += [f"{name}: {line}" for line in theirs.lines]
 
     def transfer(
-        self, others: Sequence[Classifier], names: Sequence[str], norm: Norm, epsilon: float
+        self, others: Sequence[Classifier], names: Sequence[str], attack: str, epsilon: float
     ) -> None:
-        """Fill the matrix, on pictures that every network names rightly."""
+        """Fill the matrix, on pictures that every network names rightly, in the attack's norm."""
+        norm = ATTACKS[attack].norm
         own = self.at.classifier
         networks = [own, *others]
         for other, name in zip(others, names[1:], strict=True):
