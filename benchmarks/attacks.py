@@ -3,8 +3,8 @@
 Fashion-MNIST, a network of two convolutions, the first 1,000 test pictures in batches of 250, one
 thread. PGD in L∞, 40 steps of 2.5 ε / 40 from the picture itself: ours lets go of pictures that
 are fooled (robust accuracy), or goes on (an adversarial set); theirs as shipped. DeepFool in L2 by
-everybody's defaults. Box-constrained L-BFGS and C&W: ours alone, on the same network and on a
-linear one.
+everybody's defaults, DDN by ours and foolbox's. Box-constrained L-BFGS and C&W: ours alone, on the
+same network and on a linear one.
 """
 
 from typing import Any, NamedTuple
@@ -60,11 +60,12 @@ def main() -> None:
     accuracies = measure.run(trained, threads=1)
     cases = [Case("pgd", images, epsilon, peers=beside) for epsilon in EPSILONS]
     cases.append(Case("deepfool", images // FEWER, peers=beside))
+    cases.append(Case("ddn", images // FEWER, peers=beside[:1]))
     cases += [
         Case(work, images // FEWER, network=network)
         for network in ("cnn", "linear")
-        for work in ("deepfool", "l-bfgs", "c&w")
-        if (work, network) != ("deepfool", "cnn")
+        for work in ("deepfool", "ddn", "l-bfgs", "c&w")
+        if (work, network) not in (("deepfool", "cnn"), ("ddn", "cnn"))
     ]
     rows = []
     for threads, _ in measure.each_thread_count((1,)):

@@ -26,6 +26,7 @@ def hubel_attack(network: nn.Module) -> Attack:
 
     entrance.enter()
     from hubel.breaking.carlini_wagner import carlini_wagner
+    from hubel.breaking.ddn import ddn
     from hubel.breaking.gradient import pgd
     from hubel.breaking.minimal import deepfool
     from hubel.breaking.ready import ready
@@ -39,6 +40,7 @@ def hubel_attack(network: nn.Module) -> Attack:
         "deepfool": lambda x, y: deepfool(network, x, labels=y).images,
         "l-bfgs": lambda x, y: box_lbfgs(network, x, y).images,
         "c&w": lambda x, y: carlini_wagner(network, x, y).images,
+        "ddn": lambda x, y: ddn(network, x, y).images,
     }[told["work"]]
 
 
@@ -49,7 +51,8 @@ def foolbox_attack(network: nn.Module) -> Attack:
     if told["work"] == "pgd":
         ascent = foolbox.attacks.LinfPGD(steps=STEPS, abs_stepsize=step, random_start=False)
         return lambda x, y: ascent(model, x, y, epsilons=told["epsilon"])[1]
-    attack = foolbox.attacks.L2DeepFoolAttack()
+    attacks = {"deepfool": foolbox.attacks.L2DeepFoolAttack, "ddn": foolbox.attacks.DDNAttack}
+    attack = attacks[told["work"]]()
     return lambda x, y: attack(model, x, y, epsilons=None)[1]
 
 

@@ -1,4 +1,4 @@
-"""Whether a network is strong, or only its gradients are weak: what a sound attack must show.
+"""Whether a network is strong, or only the attack on it is weak: what a sound attack must show.
 
 Carlini et al. 2019, section 5, and Athalye et al. 2018 ("Obfuscated gradients give a false sense of
 security", section 3.1): a network that hides its gradients looks robust and is not.
@@ -10,13 +10,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hubel.breaking.attacks import ATTACKS, SEARCHES, STEPS, Budget
 from hubel.breaking.gradient import LOSSES, pulled
-from hubel.breaking.robustness import ATTACKS, BATCH, STEPS, Attack, Budget, robustness, taken
+from hubel.breaking.robustness import BATCH, robustness, taken
 from hubel.breaking.search import search
 from hubel.model import evaluating
 
-RESTARTS = 5
 QUERIES = 500  # of the search, a picture
+SHORTER = 4  # times as short, the ascents of the stronger attack: it makes many
 
 
 class Check(NamedTuple):
@@ -31,52 +32,62 @@ def checks(
     network: nn.Module,
     pixels: Tensor,
     labels: Tensor,
+    resist: Tensor | None = None,
     *,
+    name: str,
     epsilon: float,
-    attack: Attack = ATTACKS["pgd"],
     steps: int = STEPS,
+    restarts: int = 1,
     seed: int = 0,
     batch: int = BATCH,
     on_batch: Callable[[], bool] = lambda: False,
 ) -> Iterator[Check]:
-    """Put PGD within ε on trial, on pictures (N, C, H, W) that the network gets right, N > 0.
+    """Put an attack within ε on trial, on pictures (N, C, H, W) that the network gets right, N > 0.
 
-    attack: a row of ATTACKS that looks within a ball. A difference of up to one picture in fifty is
-    let pass: PGD ends in another place from another start. Yields as they are done; ends early
-    where on_batch, called after each batch, says True.
+    name: of ATTACKS; ε is in its norm. resist bool (N,): those that it did not turn; None: it is
+    made once more. What should find no more than it did is shown these alone. A difference of up
+    to one picture in fifty is let pass: an ascent ends in another place from another start. Yields
+    as they are done; ends early where on_batch, called after each batch, says True.
     """
+    attack = ATTACKS[name]
     everything = attack.norm.everything(pixels[0].numel())
     n, slack = len(pixels), max(1, len(pixels) // 50)
     stopped: list[bool] = []
-
-    def survivors(within: float, restarts: int = 1) -> int:
-        budget = Budget(steps, restarts, seed=seed)
-        done = robustness(
-            network, pixels, labels, attack, [within], budget=budget, batch=batch, on_batch=stop
-        )
-        found = next(done, None)
-        return n if found is None else n - int(found.fooled.sum())
 
     def stop() -> bool:
         if on_batch():
             stopped.append(True)
         return bool(stopped)
 
-    own = survivors(epsilon)
+    def resisting(name: str, within: float, which: Tensor, steps: int, seed: int) -> Tensor:
+        done = robustness(
+            network, pixels[which], labels[which], ATTACKS[name], [within],
+            budget=Budget(steps, restarts, seed=seed), batch=batch, on_batch=stop,
+        )  # fmt: skip
+        found = next(done, None)
+        return which if found is None else which[~found.fooled]
+
+    everyone = torch.arange(n, device=pixels.device)
+    left = resisting(name, epsilon, everyone, steps, seed) if resist is None else everyone[resist]
+    own = len(left)
     if stopped:
         return
-    yield _gradients(network, pixels[:batch], labels[:batch])
-    many = survivors(epsilon, RESTARTS)
+    blind = name == SEARCHES[attack.norm.name]
+    if not blind:
+        yield _gradients(network, pixels[:batch], labels[:batch])
+    again = attack.stronger == SEARCHES[attack.norm.name]  # nothing else by gradient is stronger
+    stronger = name if again else attack.stronger
+    many = len(resisting(stronger, epsilon, left, max(2, steps // SHORTER), seed + 1))
     if stopped:
         return
     yield Check(
-        "random starts change nothing",
-        abs(own - many) <= slack,
-        f"of {n} pictures {own} resist one ascent from the picture itself, {many} resist "
-        f"{RESTARTS} from random starts",
+        "other random starts change nothing" if again else "a stronger attack finds no more",
+        own - many <= slack,
+        f"of {n} pictures {own} resist {name}, and {many} of them "
+        + ("from other starts" if again else f"{stronger}, too"),
     )
-    larger = survivors(min(2 * epsilon, everything))
-    whole = survivors(everything)
+    larger = len(resisting(name, min(2 * epsilon, everything), everyone, steps, seed))
+    whole = len(resisting(name, everything, everyone, steps, seed))
     if stopped:
         return
     yield Check(
@@ -84,14 +95,18 @@ def checks(
         larger <= own + slack and whole == 0,
         f"{own} resist within ε, {larger} within 2ε, {whole} where every picture is allowed",
     )
+    if blind:
+        return
     found = search(
-        network, pixels, labels, epsilon=epsilon, norm=attack.norm, queries=QUERIES, seed=seed
-    )
-    blind = n - int(taken(network, found, labels, batch=batch).sum())
+        network, pixels[left], labels[left], epsilon=epsilon, norm=attack.norm, queries=QUERIES,
+        seed=seed, indices=left.tolist(),
+    )  # fmt: skip
+    seen = own - int(taken(network, found, labels[left], batch=batch).sum())
     yield Check(
-        "a search without gradients does not beat PGD",
-        blind >= own - slack,
-        f"{blind} resist a random search of {QUERIES} queries a picture, {own} resist PGD",
+        "a search without gradients finds no more",
+        own - seen <= slack,
+        f"{seen} of the {own} that resist {name} also resist a random search of {QUERIES} queries "
+        "each",
     )
 
 

@@ -119,13 +119,15 @@ def pgd(
             ball = _Ball(pixels[left].clone(), labels[left].clone(), norm, epsilon, targeted)
             start = ball.origin
             if seed is not None:
-                drawn = _drawn(norm, start, seed, restart, [numbers[i] for i in left.tolist()])
-                start = (start + epsilon * drawn).clamp_(0, 1)
+                noise = drawn(norm, start, seed, restart, [numbers[i] for i in left.tolist()])
+                start = (start + epsilon * noise).clamp_(0, 1)
             done = _ascend(network, ball, start, LOSSES[loss], sizes, drop=drop)
             if restarts == 1:
                 return done
             with torch.no_grad():
-                better, known = _merits(network, done, labels[left], ball.sign)
+                logits = answered(network, done)
+            better = merits(logits, labels[left], targeted=targeted)
+            known = fooled(logits, labels[left], targeted=targeted)
             gain = better > merit[left]
             found[left[gain]], merit[left[gain]] = done[gain], better[gain]
             if drop:
@@ -256,21 +258,20 @@ def check_labels(logits: Tensor, labels: Tensor) -> None:
         raise Mistake(f"Labels are 0 to {logits.shape[1] - 1}; found {int(labels.max())}.")
 
 
-def _drawn(norm: Norm, like: Tensor, seed: int, restart: int, numbers: Sequence[int]) -> Tensor:
+def drawn(norm: Norm, like: Tensor, seed: int, restart: int, numbers: Sequence[int]) -> Tensor:
     """A change of each picture from the ball of size 1, by its number."""
-    drawn = []
+    found = []
     for number, picture in zip(numbers, like, strict=True):
         generator = torch.Generator().manual_seed(draws.integer(seed, "attack", restart, number))
-        drawn.append(norm.start(picture, generator))
-    return torch.stack(drawn)
+        found.append(norm.start(picture, generator))
+    return torch.stack(found)
 
 
-def _merits(network: nn.Module, x: Tensor, labels: Tensor, sign: float) -> tuple[Tensor, Tensor]:
-    """How good each attack is, (N,), and whether it fools: what fools is better than what does not.
+def merits(logits: Tensor, labels: Tensor, *, targeted: bool = False) -> Tensor:
+    """How good each attack is, (N,): what fools is above 0, what does not below.
 
     By the margin of the wrong classes over the right one; of targets, of theirs over the others.
     """
-    logits = answered(network, x)
     own = logits.gather(1, labels[:, None])[:, 0]
     best = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
-    return sign * (best - own), fooled(logits, labels, targeted=sign < 0)
+    return own - best if targeted else best - own

@@ -1,8 +1,7 @@
 """How many pictures a network still gets right when each may be changed by up to ε.
 
-Carlini et al. 2019 ("On evaluating adversarial robustness") for what is counted and how. Attacks
-are rows of `ATTACKS`; success is counted on pictures that were right to begin with, the others need
-no attack.
+Carlini et al. 2019 ("On evaluating adversarial robustness") for what is counted and how. Success is
+counted on pictures that were right to begin with, the others need no attack.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,137 +10,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hubel.breaking.carlini_wagner import carlini_wagner
+from hubel.breaking.attacks import Attack, Budget, Within
 from hubel.breaking.eight_bit import rounded, saved
-from hubel.breaking.gradient import check, fooled, pgd
-from hubel.breaking.minimal import Minimal, deepfool
-from hubel.breaking.norms import L2, LINF, Norm
-from hubel.breaking.search import search
-from hubel.breaking.szegedy import box_lbfgs
+from hubel.breaking.gradient import check, fooled
+from hubel.breaking.norms import Norm
 from hubel.logits import answered
 from hubel.model import evaluating
 
 BATCH = 250  # pictures at a time
-STEPS = 40  # of PGD
-QUERIES = 1000  # of the search, a picture
-
-
-class Budget(NamedTuple):
-    """What an attack may spend, and what it is after.
-
-    steps and restarts: of PGD alone. targets: whether labels are those to be reached. seed: of what
-    is drawn. drop: whether a picture is left alone once it fools.
-    """
-
-    steps: int = STEPS
-    restarts: int = 1
-    targeted: bool = False
-    seed: int = 0
-    drop: bool = True
-
-
-# Within a ball: (network, pixels, labels, ε, numbers of the pictures, budget) → pictures.
-Within = Callable[[nn.Module, Tensor, Tensor, float, Sequence[int], Budget], Tensor]
-# As near as can be: (network, pixels, labels, whether these are targets) → pictures.
-Nearest = Callable[[nn.Module, Tensor, Tensor, bool], Tensor]
-
-
-class Attack(NamedTuple):
-    """One attack: the norm that its changes are measured in, and one of two ways to go about it.
-
-    within: looks for a picture that fools in a ball; nearest: for the nearest that does, and so
-    answers for every ε at once. nested: what fools within some ε is not attacked again within a
-    larger one. aims: whether it can be given targets. what: in words.
-    """
-
-    norm: Norm
-    what: str
-    within: Within | None = None
-    nearest: Nearest | None = None
-    nested: bool = True
-    aims: bool = True
-
-
-def _pgd(norm: Norm) -> Within:
-    """By cross-entropy, and of what resists again by the margin.
-
-    Where there are more than two classes, cross-entropy pulls towards all of the wrong ones at
-    once, and misses the nearest now and then. (Croce & Hein 2020, "Reliable evaluation of
-    adversarial robustness", take two losses as well, for what one misses.)
-    """
-
-    def run(
-        network: nn.Module, pixels: Tensor, labels: Tensor, epsilon: float,
-        numbers: Sequence[int], budget: Budget,
-    ) -> Tensor:  # fmt: skip
-        found, left = pixels, torch.arange(len(pixels), device=pixels.device)
-        for loss in ("cross-entropy", "margin"):
-            made = pgd(
-                network, pixels[left], labels[left], epsilon=epsilon, norm=norm, loss=loss,
-                steps=budget.steps, targeted=budget.targeted, restarts=budget.restarts,
-                drop=budget.drop, seed=budget.seed if budget.restarts > 1 else None,
-                indices=[numbers[i] for i in left.tolist()],
-            )  # fmt: skip
-            found = found.index_copy(0, left, made)
-            resist = ~taken(network, made, labels[left], targeted=budget.targeted)
-            left = left[resist]
-            if not len(left):
-                break
-        return found
-
-    return run
-
-
-def _fgsm(
-    network: nn.Module, pixels: Tensor, labels: Tensor, epsilon: float,
-    _numbers: Sequence[int], budget: Budget,
-) -> Tensor:  # fmt: skip
-    return pgd(
-        network, pixels, labels, epsilon=epsilon, step=epsilon, steps=1, targeted=budget.targeted
-    )
-
-
-def _search(
-    network: nn.Module, pixels: Tensor, labels: Tensor, epsilon: float,
-    numbers: Sequence[int], budget: Budget,
-) -> Tensor:  # fmt: skip
-    return search(
-        network, pixels, labels, epsilon=epsilon, queries=QUERIES, seed=budget.seed, indices=numbers
-    )
-
-
-def _deepfool(network: nn.Module, pixels: Tensor, labels: Tensor, _targeted: bool) -> Tensor:
-    return deepfool(network, pixels, labels=labels).images
-
-
-def _smallest(attack: Callable[..., Minimal]) -> Nearest:
-    def run(network: nn.Module, pixels: Tensor, labels: Tensor, targeted: bool) -> Tensor:
-        if not targeted:
-            return attack(network, pixels, labels).images
-        with evaluating(network) as network:
-            named = answered(network, pixels).argmax(1)  # what is to be left
-        return attack(network, pixels, named, targets=labels).images
-
-    return run
-
-
-ATTACKS: dict[str, Attack] = {
-    "fgsm": Attack(LINF, "one step along the gradient's sign", within=_fgsm, nested=False),
-    "pgd": Attack(LINF, "many small steps along it", within=_pgd(LINF)),
-    "pgd-l2": Attack(L2, "many small steps along the gradient", within=_pgd(L2)),
-    "search": Attack(
-        LINF, "squares at random, without gradients", within=_search, aims=False
-    ),
-    "deepfool": Attack(
-        L2, "to the nearest boundary, as if it were flat", nearest=_deepfool, aims=False
-    ),
-    "lbfgs": Attack(
-        L2, "the smallest change, by box-constrained L-BFGS", nearest=_smallest(box_lbfgs)
-    ),
-    "cw": Attack(
-        L2, "the smallest change, by Adam behind a tanh", nearest=_smallest(carlini_wagner)
-    ),
-}  # fmt: skip
 
 
 class Fooled(NamedTuple):
@@ -158,6 +34,7 @@ class Fooled(NamedTuple):
     reloaded: Tensor
     lasting: Tensor
     lasts: Tensor
+    nearest: Tensor | None = None
 
 
 def robustness(
@@ -213,6 +90,7 @@ def robustness(
         yield Fooled(
             epsilon, images.clone(), found, found & through,
             found & taken(network, lasts, labels, targeted=budget.targeted, batch=batch), lasts,
+            nearest,
         )  # fmt: skip
 
 

@@ -69,7 +69,8 @@ def break_(
     attack: Annotated[
         list[str] | None,
         typer.Option(
-            help="fgsm, pgd, pgd-l2, search, deepfool, lbfgs or cw; repeatable",
+            help="In L∞ fgsm, pgd, apgd or search; in L2 pgd-l2, apgd-l2, search-l2, deepfool, "
+            "lbfgs, cw or ddn; repeatable",
             show_default="fgsm and pgd",
             rich_help_panel=ATTACKS,
         ),
@@ -92,15 +93,18 @@ def break_(
             rich_help_panel=ATTACKS,
         ),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Of PGD", rich_help_panel=ATTACKS)] = 40,
+    steps: Annotated[int, typer.Option(help="Of PGD's ascents", rich_help_panel=ATTACKS)] = 40,
     restarts: Annotated[
-        int, typer.Option(help="Of PGD, from random starts if several", rich_help_panel=ATTACKS)
+        int,
+        typer.Option(
+            help="Times all ascents of PGD, from other random starts", rich_help_panel=ATTACKS
+        ),
     ] = 1,
     checks: Annotated[
         bool,
         typer.Option(
             "--checks/--no-checks",
-            help="Put the attacks themselves on trial.",
+            help="Put the attacks themselves on trial; where one fails, go on with a stronger.",
             rich_help_panel=ATTACKS,
         ),
     ] = True,

@@ -1,7 +1,9 @@
 """attack.html: how little in a picture has to change for a network to be wrong."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,11 +74,83 @@ class Row:
 
 @dataclass(frozen=True)
 class Tried:
-    """One check on the attacks themselves."""
+    """One check on an attack within one ε, in its norm."""
 
     name: str
     passed: bool
     found: str
+    attack: str
+    norm: str
+    epsilon: float
+
+    @property
+    def within(self) -> str:
+        return f"{NORMS[self.norm]} {written(self.epsilon, self.norm)}"
+
+
+class Transfer(NamedTuple):
+    """What PGD makes for one network, shown to the others: shares (M, M), rows fool columns."""
+
+    networks: Sequence[str]
+    shares: Sequence[Sequence[float]]
+    pictures: int
+    norm: str
+    epsilon: float
+
+    @property
+    def within(self) -> str:
+        return f"{NORMS[self.norm]} {written(self.epsilon, self.norm)}"
+
+    def as_json(self) -> dict[str, Any]:
+        shares = [[None if share != share else share for share in row] for row in self.shares]
+        return self._asdict() | {"shares": shares}
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """Of pictures that were right the smallest change that fools, in a norm, by any attack.
+
+    of: so many pictures. quartiles: of the changes' sizes, with the median. by: how many are whose.
+    pictures: (name, size, attack), of all that something fools.
+    """
+
+    norm: str
+    of: int
+    quartiles: tuple[float, float, float] | None
+    by: Mapping[str, int]
+    pictures: Sequence[tuple[str, float, str]]
+
+    @classmethod
+    def among(
+        cls, norm: str, names: Sequence[str], sizes: Sequence[float], attacks: Sequence[str]
+    ) -> "Smallest":
+        """From the size and the attack of each picture; infinite where none fools."""
+        pictures = [row for row in zip(names, sizes, attacks, strict=True) if row[1] < np.inf]
+        low, median, high = np.quantile([row[1] for row in pictures] or [0.0], (0.25, 0.5, 0.75))
+        return cls(
+            norm, len(names),
+            (float(low), float(median), float(high)) if pictures else None,
+            dict(Counter(row[2] for row in pictures).most_common()), pictures,
+        )  # fmt: skip
+
+    def as_json(self) -> dict[str, Any]:
+        pictures = [
+            dict(zip(("name", "size", "attack"), row, strict=True)) for row in self.pictures
+        ]
+        return vars(self) | {"pictures": pictures}
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        if self.quartiles is None:
+            return f"No attack fools any of {self.of} pictures in {NORMS[self.norm]}."
+        low, median, high = (written(each, self.norm) for each in self.quartiles)
+        by = ", ".join(f"{name} {count}" for name, count in self.by.items())
+        return (
+            f"The smallest change that fools, of each picture the best of all attacks: {median} in "
+            f"{NORMS[self.norm]} in the median, {low} to {high} for the middle half; found for "
+            f"{len(self.pictures)} of {self.of} pictures, by {by}."
+        )
 
 
 @dataclass(frozen=True)
@@ -95,8 +169,8 @@ class Example:
 class Attacks:
     """All that is on the page.
 
-    clean: pictures right before any attack, of all. transfer: (names, shares (M, M), pictures),
-    rows fool columns. target: what pictures were to be taken for. stopped: before all was done.
+    clean: pictures right before any attack, of all. target: what pictures were to be taken for.
+    stopped: before all was done.
     """
 
     clean: Share
@@ -104,10 +178,11 @@ class Attacks:
     attacks: Mapping[str, str]
     drawings: Sequence[Drawing]
     checks: Sequence[Tried] = ()
-    transfer: tuple[Sequence[str], Sequence[Sequence[float]], int] | None = None
+    transfer: Transfer | None = None
     lines: Sequence[str] = ()
     target: str | None = None
     stopped: bool = False
+    smallest: Sequence[Smallest] = ()
 
     @property
     def headline(self) -> str:
@@ -115,6 +190,9 @@ class Attacks:
         rows = [row for row in self.rows if not row.model]
         if not rows:
             return "No attack was finished."
+        return f"{self._warning}{self._strongest(rows)}"
+
+    def _strongest(self, rows: Sequence[Row]) -> str:
         found = [row for row in rows if 2 * row.success.part >= row.success.of]
         if not found:
             last = min(rows, key=lambda row: row.accuracy.share)
@@ -131,8 +209,41 @@ class Attacks:
         )
 
     @property
+    def failed(self) -> list[str]:
+        """The attacks that do not show what a sound one must."""
+        return list(dict.fromkeys(check.attack for check in self.checks if not check.passed))
+
+    @property
     def sound(self) -> bool:
-        return all(check.passed for check in self.checks)
+        """Whether all checks hold of the strongest attack of each norm, which is tried last."""
+        last = {check.norm: check.attack for check in self.checks}
+        return not set(last.values()) & set(self.failed)
+
+    @property
+    def _warning(self) -> str:
+        """Before the headline: whose figures are not to be relied on."""
+        if not self.failed:
+            return ""
+        names = " and ".join(self.failed)
+        many = len(self.failed) > 1
+        fails = f"{names} fail{'' if many else 's'} the checks of a sound attack: "
+        if self.sound:
+            return f"{fails}go by the stronger one that went on. "
+        return f"{fails}the network may be weaker than it looks. "
+
+    @property
+    def overshot(self) -> list[str]:
+        """Of attacks of one step, between which ε they come to fool fewer; in words."""
+        found = []
+        for line in _lines(self.rows):
+            for near, far in pairwise(line):
+                if line[0].attack == "fgsm" and far.success.part < near.success.part:
+                    found.append(
+                        f"{near.name} fools {near.success.part} within {near.within} and "
+                        f"{far.success.part} within {far.within}"
+                    )
+                    break
+        return found
 
 
 def attack_page(found: Attacks, facts: Mapping[str, Any]) -> str:

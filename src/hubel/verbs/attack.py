@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 import hubel
+from hubel.breaking.attacks import ATTACKS, STEPS, Budget
 from hubel.breaking.norms import L2, LINF
-from hubel.breaking.robustness import ATTACKS, STEPS, Budget
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier
 from hubel.pixels import PixelSpec
@@ -58,7 +58,7 @@ class Attacked:
             for row in self.found.rows
         )
         checked = (
-            f"{'holds' if each.passed else 'FAILS'}: {each.name} ({each.found})"
+            f"{'holds' if each.passed else 'FAILS'}: {each.attack}: {each.name} ({each.found})"
             for each in self.found.checks
         )
         return (self.found.headline, *rows, *checked)
@@ -138,9 +138,9 @@ def attack(
             if work.going:
                 work.beside(theirs, title, attacks, _within(epsilons, theirs.classifier.pixels))
         if checks and work.going:
-            work.check(_middle(epsilons))
+            work.check(list(work.fooled))
         if others and work.going:
-            work.transfer(others, names, _middle(epsilons))
+            work.transfer(others, names, attacks[0], _middle(work.epsilons[attacks[0]]))
         if not work.rows and not work.going:
             raise KeyboardInterrupt  # nothing was finished, and what is there stays
         found, facts, saved = work.found(), _facts(names[0], at, seed), None
@@ -180,11 +180,8 @@ def _told(found: Attacks) -> dict[str, Any]:
         "attacks": [row.as_json() for row in found.rows],
         "checks": [vars(check) for check in found.checks],
         "sound": found.sound if found.checks else None,
-        "transfer": found.transfer and {
-            "networks": list(found.transfer[0]),
-            "shares": [[None if math.isnan(v) else v for v in row] for row in found.transfer[1]],
-            "pictures": found.transfer[2],
-        },
+        "smallest": [each.as_json() for each in found.smallest],
+        "transfer": found.transfer and found.transfer.as_json(),
         "lines": list(found.lines),
         "stopped": found.stopped,
     }  # fmt: skip
@@ -202,12 +199,9 @@ def _within(given: Sequence[float] | None, spec: PixelSpec) -> dict[str, list[fl
     }
 
 
-def _middle(given: Sequence[float] | None) -> float:
-    """The ε in L∞ of the checks and of transfer: 8/255, or of those given the middle one."""
-    if given is None:
-        return 8 / 255
-    usual = sorted(min(each, 1.0) for each in set(given))
-    return usual[len(usual) // 2]
+def _middle(within: Sequence[float]) -> float:
+    """The ε of transfer, of those that an attack was made within: of the usual ones, 8/255."""
+    return sorted(within)[len(within) // 2]
 
 
 def _names(models: Sequence[str | os.PathLike[str] | Classifier]) -> list[str]:

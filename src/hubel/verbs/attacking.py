@@ -4,31 +4,41 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from hubel import draws
 from hubel.breaking import checks as trials
-from hubel.breaking.eight_bit import png
+from hubel.breaking.attacks import ATTACKS, SEARCHES, Attack, Budget
 from hubel.breaking.gradient import LOSSES, pulled
-from hubel.breaking.robustness import ATTACKS, Attack, Budget, Fooled, robustness, taken
+from hubel.breaking.robustness import Fooled, robustness, taken
 from hubel.breaking.transferred import transferred
 from hubel.findings import Drawing
 from hubel.mistakes import Failure
 from hubel.model import Classifier, evaluating
 from hubel.output import Output
-from hubel.report.attack import Attacks, Example, Row, Share, Tried, curves, examples
+from hubel.report.attack import (
+    Attacks,
+    Example,
+    Row,
+    Share,
+    Smallest,
+    Transfer,
+    Tried,
+    curves,
+    examples,
+)  # fmt: skip
 from hubel.training.evaluate import wilson
+from hubel.verbs.adversarial_set import adversarial_set
+from hubel.verbs.attack_examples import shown
 from hubel.verbs.attack_subject import Subject
 from hubel.verbs.interrupt import Request
-from hubel.verbs.labelled import class_folder, numbered
+from hubel.verbs.labelled import numbered
 from hubel.verbs.watch import Watch
 
-SHOWN = 8  # pictures of an attack
-STEM = 60  # letters of a picture's name that its changed copy is called by
-TRIED = 100  # pictures, of the checks and of transfer
+TRIED, SHARED = 50, 100  # pictures, of the checks and of transfer
+CHECKS = 4
 
 
 class Work:
@@ -43,12 +53,14 @@ class Work:
         request: Request,
     ) -> None:
         """epsilons: of each attack, by its name."""
-        self.at, self.budget, self.epsilons = at, budget, epsilons
+        self.at, self.budget, self.epsilons = at, budget, dict(epsilons)
         self.watch, self.request = watch, request
         self.rows: list[Row] = []
+        self.fooled: dict[str, dict[float, Tensor]] = {}  # by attack and ε, bool (R,)
+        self.nearest: dict[str, Nearest] = {}  # by norm
         self.shown: dict[str, list[Example]] = {}
         self.tried: list[Tried] = []
-        self.matrix: tuple[Sequence[str], Sequence[Sequence[float]], int] | None = None
+        self.matrix: Transfer | None = None
         self.lines: list[str] = []
         self.blind = not self._has_gradient()
 
@@ -72,22 +84,19 @@ class Work:
         self.watch.notice(sentence)
 
     def possible(self, names: Sequence[str]) -> Iterator[str]:
-        """The attacks that can be made: without gradients the search, in its norm, instead.
+        """The attacks that can be made: without gradients the searches, in their norms, instead.
 
         Raises Failure where there is none.
         """
         if not self.blind:
             yield from dict.fromkeys(names)
             return
-        search = ATTACKS["search"]
-        if self.at.target is not None or all(
-            ATTACKS[name].norm is not search.norm for name in names
-        ):
+        if self.at.target is not None:
             raise Failure(
                 "The network hands no gradient back to its pixels, and the search without one has "
-                "neither targets nor an L2: ask for an attack in L∞ without a target."
+                "no targets: attack without --target."
             )
-        yield "search"
+        yield from dict.fromkeys(SEARCHES[ATTACKS[name].norm.name] for name in names)
 
     def attack(self, name: str) -> None:
         """Add a row for each ε, and examples."""
@@ -108,9 +117,12 @@ class Work:
             batch=at.batch, on_batch=on_batch,
         ):  # fmt: skip
             self.rows.append(self._row(name, attack, found))
+            self.fooled.setdefault(name, {})[found.epsilon] = found.fooled
+            self._nearer(name, attack, found)
             half = 2 * int(found.fooled.sum()) >= len(at.pixels)
             if name not in self.shown and (half or found.epsilon == max(epsilons)):
-                self.shown |= self._examples(name, attack, found)
+                made = shown(at, self.budget, attack, found)
+                self.shown |= {name: made} if made else {}
         self.watch.progress(name, most, most)
 
     def _row(self, name: str, attack: Attack, found: Fooled) -> Row:
@@ -125,51 +137,65 @@ class Work:
             float(sizes.median()) if fools else None, share(at.right, at.n),
         )  # fmt: skip
 
-    def _examples(self, name: str, attack: Attack, found: Fooled) -> dict[str, list[Example]]:
-        """Pictures that fool, of as many classes as there are; none where none does."""
-        at = self.at
-        which = found.fooled.nonzero()[:, 0]
-        if not len(which):
-            return {}
-        order = draws.order(self.budget.seed, 0, len(which), "shown")
-        which = which[torch.from_numpy(order).to(which.device)]
-        firsts = dict[int, int]()
-        for i in which.tolist():
-            firsts.setdefault(int(at.labels[i]), i)
-        chosen = list(dict.fromkeys([*firsts.values(), *which.tolist()]))[:SHOWN]
-        originals, made = at.pixels[chosen], found.images[chosen]
-        if attack.within is not None:  # to the end, not only across the boundary
-            full = self.budget._replace(drop=False)
-            made = attack.within(
-                at.network, originals, at.wanted[chosen], found.epsilon, chosen, full
+    def _nearer(self, name: str, attack: Attack, found: Fooled) -> None:
+        """Keep of each picture the smallest change that fools, and whose it is."""
+        images, fools = found.images, found.fooled
+        if found.nearest is not None:  # whatever ε
+            images, at = found.nearest, self.at
+            fools = taken(
+                at.network, images, at.wanted, targeted=self.budget.targeted, batch=at.batch
             )
-        with evaluating(at.classifier) as classifier:
-            before, after = (classifier.probabilities(x).cpu() for x in (originals, made))
-        sizes = attack.norm.size(made - originals).tolist()
-        shown = [
-            Example(
-                _array(originals[k]), _array(made[k]), _best(at.classifier, before[k]),
-                _best(at.classifier, after[k]), sizes[k], attack.norm.name,
-            )
-            for k in range(len(chosen))
-        ]  # fmt: skip
-        return {name: shown}
+        sizes = attack.norm.size(images - self.at.pixels)
+        best = self.nearest.setdefault(attack.norm.name, Nearest.none(len(sizes)))
+        for i, size in enumerate(torch.where(fools, sizes, torch.inf).tolist()):
+            if size < best.sizes[i]:
+                best.sizes[i], best.attacks[i] = size, name
 
-    def check(self, epsilon: float) -> None:
-        """Put the attacks on trial, on some of the pictures."""
+    def check(self, names: Sequence[str]) -> None:
+        """Put the strongest attack of each norm on trial; where one fails, go on with a stronger.
+
+        It is tried within the ε that leaves about half: there is most to be found, and to be lost.
+        """
         if self.blind or self.at.target is not None:
             return
+        for norm in dict.fromkeys(ATTACKS[name].norm for name in names):
+            name = min(
+                (each for each in names if ATTACKS[each].norm is norm),
+                key=lambda each: -sum(int(part.sum()) for part in self.fooled[each].values()),
+            )
+            while self.going and not self._holds(name):
+                stronger = ATTACKS[name].stronger
+                if stronger in self.fooled or not self.going:
+                    break
+                self._tell(f"{stronger} goes on where {name} is too weak.")
+                self.epsilons.setdefault(stronger, self.epsilons[name])
+                self.attack(stronger)
+                name = stronger
+
+    def _holds(self, name: str) -> bool:
+        """Whether all that must hold of a sound attack holds of this one; each is told."""
         at, some = self.at, slice(TRIED)
-        self.watch.progress("checks", 0, 4)
+        half = len(at.pixels) / 2
+        epsilon = min(
+            self.fooled[name],
+            key=lambda each: (abs(int(self.fooled[name][each].sum()) - half), -each),
+        )
+        resist, passed, done = ~self.fooled[name][epsilon][some], True, 0
+        self.watch.progress("checks", 0, CHECKS)
         for found in trials.checks(
-            at.network, at.pixels[some], at.labels[some], epsilon=epsilon,
-            steps=self.budget.steps, seed=self.budget.seed, batch=at.batch,
-            on_batch=lambda: self.request.made,
+            at.network, at.pixels[some], at.labels[some], resist, name=name, epsilon=epsilon,
+            steps=self.budget.steps, restarts=self.budget.restarts, seed=self.budget.seed,
+            batch=at.batch, on_batch=lambda: self.request.made,
         ):  # fmt: skip
-            self.tried.append(Tried(*found))
-            self.watch.progress("checks", len(self.tried), 4)
+            self.tried.append(Tried(*found, name, ATTACKS[name].norm.name, epsilon))
+            passed, done = passed and found.passed, done + 1
+            self.watch.progress("checks", done, CHECKS)
             if not found.passed:
-                self._tell(f"What must hold of a sound attack does not: {found.name} ({found[2]}).")
+                self._tell(
+                    f"{name} fails what must hold of a sound attack: {found.name} ({found.found})."
+                )
+        self.watch.progress("checks", CHECKS, CHECKS)
+        return passed
 
     def beside(
         self, other: Subject, name: str, attacks: Sequence[str], within: Mapping[str, list[float]]
@@ -184,8 +210,11 @@ class Work:
         self.rows += [replace(row, model=name) for row in theirs.rows]
         self.lines += [f"{name}: {line}" for line in theirs.lines]
 
-    def transfer(self, others: Sequence[Classifier], names: Sequence[str], epsilon: float) -> None:
-        """Fill the matrix, on pictures that every network names rightly."""
+    def transfer(
+        self, others: Sequence[Classifier], names: Sequence[str], attack: str, epsilon: float
+    ) -> None:
+        """Fill the matrix, on pictures that every network names rightly, in the attack's norm."""
+        norm = ATTACKS[attack].norm
         own = self.at.classifier
         networks = [own, *others]
         for other, name in zip(others, names[1:], strict=True):
@@ -195,9 +224,9 @@ class Work:
                     "for one cannot be shown to the other."
                 )
                 return
-        pixels = self.at.pixels[:TRIED]
+        pixels = self.at.pixels[:SHARED]
         labels = [
-            numbered(own.classes, each.classes).to(pixels.device)[self.at.labels[:TRIED]]
+            numbered(own.classes, each.classes).to(pixels.device)[self.at.labels[:SHARED]]
             for each in networks
         ]
         both = torch.ones(len(pixels), dtype=torch.bool, device=pixels.device)
@@ -215,42 +244,29 @@ class Work:
         try:
             found = transferred(
                 networks, [pixels[both]] * len(networks), [named[both] for named in labels],
-                epsilon=epsilon, steps=self.budget.steps, batch=self.at.batch, on_attack=on_attack,
+                epsilon=epsilon, norm=norm, steps=self.budget.steps, batch=self.at.batch,
+                on_attack=on_attack,
             )  # fmt: skip
         except Failure as none:
             self._tell(f"What fools one is not shown to the others. {none}")
             return
-        self.matrix = (tuple(names), found.tolist(), n)
+        self.matrix = Transfer(tuple(names), found.tolist(), n, norm.name, epsilon)
 
     def save(self, name: str, folder: Output, inside: str) -> Path:
-        """Write what an attack at full strength makes within its largest ε, as a data set.
-
-        inside: its folder in that one. Told: how many fool when they are read again.
-        """
-        at, budget = self.at, self.budget._replace(drop=False)
-        (found,) = robustness(
-            at.network, at.pixels, at.wanted, ATTACKS[name], [max(self.epsilons[name])],
-            budget=budget,
-            batch=at.batch,
-        )  # fmt: skip
-        again = []
-        for place, (number, label) in enumerate(
-            zip(at.numbers.tolist(), at.labels.tolist(), strict=True)
-        ):
-            content = png(found.lasts[place])
-            stem = Path(at.names[number]).stem[:STEM]
-            kind = class_folder(at.classifier.classes[label])
-            folder.write(f"{inside}/{kind}/{number:05d}-{stem}.png", content)
-            again.append(at.classifier.read(content))
-        read = torch.stack(again).to(at.pixels)
-        fools = int(taken(
-            at.classifier, read, at.wanted, targeted=self.budget.targeted, batch=at.batch
-        ).sum())  # fmt: skip
+        """Write what an attack makes within its largest ε as a data set; see `adversarial_set`."""
         self._tell(
-            f"{len(again)} pictures made by {name} are in {inside}/; read from there, {fools} "
-            "of them fool."
+            adversarial_set(self.at, self.budget, name, max(self.epsilons[name]), folder, inside)
         )
         return folder.path / inside
+
+    def _smallest(self) -> Iterator[Smallest]:
+        """Of each norm in which an attack looked for the nearest picture."""
+        norms = dict.fromkeys(
+            ATTACKS[name].norm.name for name in self.fooled if ATTACKS[name].nearest is not None
+        )
+        for norm in norms:
+            names = [self.at.names[i] for i in self.at.numbers.tolist()]
+            yield Smallest.among(norm, names, *self.nearest[norm])
 
     def found(self) -> Attacks:
         """The record of all that was done."""
@@ -265,10 +281,10 @@ class Work:
                     "change. Bands: 95 % intervals.",
                 )
             )  # fmt: skip
-        for name, shown in self.shown.items():
+        for name, chosen in self.shown.items():
             drawings.append(
                 Drawing(
-                    f"examples-{name}", examples(shown),
+                    f"examples-{name}", examples(chosen),
                     f"{name}: pictures, ten times what is added to them (grey: nothing), and what "
                     "comes of it; above, what the network says of both, and how large the change "
                     "is.",
@@ -278,17 +294,20 @@ class Work:
         return Attacks(
             clean, tuple(self.rows), {name: ATTACKS[name].what for name in made}, tuple(drawings),
             tuple(self.tried), self.matrix, tuple(self.lines), at.target, not self.going,
+            tuple(self._smallest()),
         )  # fmt: skip
+
+
+class Nearest(NamedTuple):
+    """Of each picture the size of the smallest change that fools, and the attack that found it."""
+
+    sizes: list[float]
+    attacks: list[str]
+
+    @classmethod
+    def none(cls, n: int) -> "Nearest":
+        return cls([math.inf] * n, [""] * n)
 
 
 def share(part: int, of: int) -> Share:
     return Share(part, of, wilson(part, of))
-
-
-def _array(picture: Tensor) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    return picture.permute(1, 2, 0).cpu().numpy()
-
-
-def _best(classifier: Classifier, probabilities: Tensor) -> tuple[str, float]:
-    best = int(probabilities.argmax())
-    return classifier.classes[best], float(probabilities[best])
