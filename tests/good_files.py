@@ -16,20 +16,23 @@ from hubel.breaking.fooling import GRADIENT
 from hubel.data import cache, decoding, samples
 from hubel.findings import Finding
 from hubel.inference import batch_size
+from hubel.labs import page
 from hubel.model import Blueprint, Classifier
 from hubel.networks import catalogue
+from hubel.output import Place
 from hubel.pixels import PixelSpec
 from hubel.run import Run
 from hubel.tensors import pack, seal
 from hubel.training import checkpoint, evaluate, optimisers, recipe
 from hubel.training.loop import TrainingState
-from hubel.verbs import fool_state, machine, restarts, style_state, tested
+from hubel.verbs import fool_state, machine, restarts, shape, style_state, tested
 from tests.conftest import paint
 from tests.data.test_formats import idx_bytes
 
 SPEC = PixelSpec((4, 4), channels=1)
 CACHED = PixelSpec((5, 6))
 CPU = torch.device("cpu")
+SHAPE = {"model": "a", "referee": None, "data": "b", "method": "patch", "seed": 0}
 
 
 def training() -> tuple[Classifier, optimisers.Optimiser]:
@@ -106,6 +109,11 @@ def _make_states(root: Path) -> None:
         "numbers": {"x": [1, 2.5]},
     }  # fmt: skip
     (root / "lab" / "numbers.json").write_text(json.dumps(facts, indent=2))
+    lecture, test = root / "lecture", Place(root / "shape", shape.FACTS)
+    lecture.mkdir()
+    (lecture / page.FACTS).write_text(json.dumps({"size": "quick", "seed": 0}))
+    with test.held() as folder:
+        folder.write(shape.FACTS, json.dumps(SHAPE | {"finished": False}))
 
 
 def _make_data(root: Path) -> None:

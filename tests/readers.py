@@ -11,10 +11,12 @@ from pathlib import Path
 
 import torch
 
+from hubel import output
 from hubel.cli import completion
 from hubel.data import cifar, decoding, download, idx
 from hubel.data.samples import Row
 from hubel.inference import batch_size
+from hubel.labs import page
 from hubel.labs import run as labs
 from hubel.mistakes import Failure
 from hubel.model import FACTS, WEIGHTS, Classifier
@@ -33,11 +35,12 @@ from hubel.verbs import (
     restarts,
     resume,
     session,
+    shape,
     style_state,
     tested,
 )
 from tests.conftest import Heard
-from tests.good_files import CACHED, CPU, photos, training
+from tests.good_files import CACHED, CPU, SHAPE, photos, training
 
 
 @dataclass(frozen=True)
@@ -225,11 +228,21 @@ READERS: dict[str, Reader] = {
     ),
     "a lab's numbers.json": Reader(
         "lab/numbers.json",
-        lambda _, root: (
-            labs.kept("approximation", root / "lab", size="quick", seed=0),
-            labs._is_a_labs(root / "lab"),
-        ),
-        ("labs/run._Facts", "labs/run.py:kept", "labs/run.py:dict[str, Any]"),
+        lambda path, _: (labs.kept("approximation", path.parent, size="quick", seed=0),),
+        ("labs/run._Facts", "labs/run.py:kept"),
+    ),
+    "a lecture's facts": Reader(
+        "lecture/*.json", lambda path, _: (page._told(path.parent),),
+        ("labs/page.py:dict[str, Any]",),
+    ),
+    "an unfinished test of shape": Reader(
+        "shape/shape.json", lambda path, _: shape._is_same(path.parent, asked=SHAPE),
+        ("verbs/shape.py:dict[str, Any]",),
+    ),
+    "the list of what hubel wrote": Reader(
+        "shape/hubel-files.jsonl",
+        lambda path, _: (output.kind_of(path.parent), output._read(path.parent)),
+        ("output.py:kind_of", "output.py:_read"),
     ),
     "an IDX file": Reader(
         "images", lambda path, _: idx.read(path, dimensions=3), ("data/idx.py:read",)
@@ -257,7 +270,7 @@ READERS: dict[str, Reader] = {
         "weights.safetensors", lambda path, _: checkpoints.read(path),
         ("networks/checkpoints.py:read",),
     ),
-    "a PNG": Reader("photos/a/0.png", lambda path, _: _picture(path), ("pixels.py:_opened",)),
+    "a PNG": Reader("photos/a/0.png", lambda path, _: _picture(path), ("opening.py:_image",)),
 }  # fmt: skip
 
 # What opens a file and is no reader of its own, with the reason.
@@ -268,20 +281,19 @@ OTHERS = {
     "data/cache.py:Store.writing": "writes",
     "data/cache.py:_in_use": "a lock",
     "data/decoding.py": "pictures, which `pixels.decode` reads; a nameless file of its own",
-    "data/headers.py": "pictures: None for what cannot be read",
     "data/samples.py:digest": "a hash of any bytes",
     "breaking/": "pictures that were made in memory",
     "entrance.py": "the system's own files",
     "fetch.py": "a hash of any bytes; a download",
-    "foreign.py": "the first bytes of any file, to say what it is",
+    "lock.py:_taken": "a lock",
+    "opening.py:head_of": "the first bytes of any file, to say what it is",
+    "output.py:_sum": "a hash of any bytes",
+    "data/sources.py:_digits_rows": "part of scikit-learn",
     "networks/listed.py:rows": "part of the package",
     "networks/weights.py:imagenet_classes": "part of the package",
     "reading.py": "what all readers read with",
     "report/lecture.py:picture_of": "the size of a picture that was made in memory",
-    "run.py:Run.locked": "a lock",
-    "run.py:Run.log": "writes",
     "run.py:kind": "what other readers read with",
     "tensors.py": "what other readers read with",
     "verbs/machine.py:processor": "the system's own file",
-    "verbs/shape_sources.py:opacity": "pictures, which `pixels.read` has read",
 }

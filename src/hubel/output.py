@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hubel import atomic
+from hubel import atomic, reading
 from hubel.lock import LOCK, locked
 from hubel.mistakes import Failure
 
@@ -29,10 +29,20 @@ MOST_LETTERS = 1000  # of the listing's first line
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether hubel made this folder: a result of a verb or a lab, a run, restarts, or a model."""
-    if any(all((folder / name).is_file() for name in names) for names in SIGNS):
+    """Whether hubel made this folder: a result of a verb or a lab, a run, restarts, or a model.
+
+    So is one that holds a lock alone: it is to become one.
+    """
+    if _is_held_only(folder) or kind_of(folder) is not None:
         return True
-    return kind_of(folder) is not None
+    return any(all((folder / name).is_file() for name in names) for names in SIGNS)
+
+
+def _is_held_only(folder: Path) -> bool:
+    try:
+        return os.listdir(folder) == [LOCK]
+    except OSError:
+        return False
 
 
 def kind_of(folder: Path) -> str | None:
@@ -162,9 +172,8 @@ def _read(folder: Path) -> dict[str, set[str]]:
     """Name → sums, from the listing of a folder; lines that say nothing are left out."""
     known: dict[str, set[str]] = {}
     try:
-        with open(folder / LISTING, encoding="utf-8", opener=atomic.no_link) as file:
-            lines = file.read().splitlines()
-    except (OSError, ValueError):
+        lines = reading.text(folder / LISTING).splitlines()
+    except Failure:
         return {}
     for line in lines[1:]:
         try:

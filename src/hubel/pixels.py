@@ -37,9 +37,10 @@ Pixels = NDArray[np.uint8]  # (H, W, C)
 SUFFIXES = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".tif"),
-        *(".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif"),
+        *(".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
     )
 )
+HEIC_SUFFIXES = frozenset((".heic", ".heif"))  # pictures where pillow-heif is, the extra `heic`
 MOST_SIDE = 10_000  # of what a network sees
 MOST_STATISTIC, LEAST_DEVIATION = 10**6, 1e-6  # in units of [0, 1]; float32 can divide by these
 

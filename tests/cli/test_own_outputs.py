@@ -58,7 +58,7 @@ def test_predict_names_what_it_leaves_out(
     names = [each["image"] for each in json.loads(answer.out)]
     assert len(names) == 31
     assert str(folder / "linked" / "c.png") in names
-    assert "photo.heic (HEIC" in answer.err
+    assert "photo.heic (it is HEIC" in answer.err
 
 
 def test_totals_and_a_gallery(hubel_command: Command, folder: Path, tmp_path: Path) -> None:

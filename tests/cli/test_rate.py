@@ -153,7 +153,7 @@ def test_where_no_rate_helps_it_is_said_and_nothing_is_left(
     # a penalty so strong that its own steps, far too long, throw the weights about at once
     out = tmp_path / "run"
     told = hubel_command(
-        *(*MLP, "--set", "optimiser=sgd", "--set", "l2=1e9", "--lr", "auto", "--out", out)
+        *(*MLP, "--set", "optimiser=sgd", "--set", "l2=1e6", "--lr", "auto", "--out", out)
     )
     assert told.code == 1, told
     assert "No rate from 1e-06 to 10 made the loss any lower" in told.err

@@ -53,7 +53,7 @@ def test_decoded_once(
     hashed: bool, folder: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not hashed:
-        monkeypatch.setattr("hubel.data.folder.MOST_HASHED", 0)
+        monkeypatch.setattr("hubel.data.class_folders.MOST_HASHED", 0)
     first = load(whole(folder), SPEC)
     assert len(decoded) == 30
     assert len(store().contents()[0]) == 30

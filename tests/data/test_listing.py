@@ -15,7 +15,7 @@ from hubel.output import LISTING, SIGNS, is_ours
 from hubel.run import Run
 from tests.conftest import paint
 
-WROTE = b'{"hubel": "0"}'
+WROTE = b'{"hubel": "0", "result": "look.json"}'
 
 
 def inside(paths: list[Path], root: Path) -> list[str]:
@@ -39,7 +39,7 @@ def test_what_is_no_picture_is_named_and_what_it_is(folder: Path) -> None:
     assert told.startswith(
         "Left out 2 file(s) in photos/ that are no pictures read here (1 × .heic"
     )
-    assert "dark/photo.heic (HEIC" in told
+    assert "dark/photo.heic (it is HEIC" in told
     assert "grey/notes.txt" in told
     for i in range(9):
         (folder / "light" / f"{i}.txt").write_bytes(b"x")
@@ -57,7 +57,7 @@ def test_links_are_followed_once_and_what_is_there_twice_is_named(folder: Path) 
     names = inside(found.pictures, folder / "dark")
     assert names == sorted([*(f"{i}.png" for i in range(10)), "elsewhere/y.png", "z-real/x.png"])
     assert inside(found.links, folder / "dark") == ["a-link", "again"]
-    assert "2 link(s)" in left_out([found], folder)[0]
+    assert any("2 link(s)" in told for told in left_out([found], folder))
 
 
 def results(root: Path) -> list[Path]:
@@ -93,7 +93,7 @@ def test_runs_and_looks_in_a_folder_are_no_classes(folder: Path) -> None:
     run.write("recipe.toml", "")
     Run.create("killed-at-once", parent=folder / "runs")
     paint(folder / "look" / "1-map.png", 0, 9)
-    (folder / "look" / "look.json").write_bytes(WROTE)
+    (folder / "look" / LISTING).write_bytes(WROTE)
     after = open_splits(str(folder))
     assert after.train.classes == before.train.classes
     assert after.train.names == before.train.names
@@ -182,7 +182,7 @@ def test_valid_names_are_valid_in_any_locale(folder: Path, encoding: str) -> Non
 
 def test_a_glob_keeps_to_the_same_rules(folder: Path) -> None:
     (folder / "look").mkdir()
-    (folder / "look" / "look.json").write_bytes(WROTE)
+    (folder / "look" / LISTING).write_bytes(WROTE)
     for name in ("look/a.png", "__MACOSX/b.png", "dark/._c.png"):
         paint(folder / name, 0, 9)
     every = sorted(folder.rglob("*.png"))

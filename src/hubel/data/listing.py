@@ -12,13 +12,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from hubel.foreign import what_it_is
 from hubel.mistakes import Failure, Mistake
 from hubel.opening import head_of
 from hubel.output import is_ours
-from hubel.pixels import SUFFIXES, written
+from hubel.pixels import HEIC_SUFFIXES, SUFFIXES, written
 
 # What operating systems leave behind; names that begin with a dot are hidden anyway.
 LITTER = frozenset(
@@ -70,10 +71,10 @@ def listed(folder: Path) -> Listing:
             path = current / entry.name
             if entry.is_dir():
                 (linked if entry.is_symlink() else waiting).append(path)
-            elif path.suffix.lower() not in SUFFIXES:
-                found.others.append(path)
-            elif entry.is_file() or not path.exists():  # a pipe would be waited on for ever
+            elif _may_be_read(entry.name) and (entry.is_file() or not path.exists()):
                 found.pictures.append(path)
+            else:  # a pipe among them, which would be waited on for ever
+                found.others.append(path)
     for paths in (found.pictures, found.others, found.links, found.own):
         paths.sort(key=os.fspath)
     return found
@@ -84,7 +85,7 @@ def loose(folder: Path) -> list[Path]:
     return [
         folder / entry.name
         for entry in _visible(folder)
-        if not entry.is_dir() and Path(entry.name).suffix.lower() in SUFFIXES
+        if not entry.is_dir() and _may_be_read(entry.name)
     ]
 
 
@@ -179,6 +180,12 @@ def _why(path: Path, root: Path) -> str:
     except OSError:
         return name
     return name if known.startswith("it is none of") else f"{name} ({known})"
+
+
+def _may_be_read(name: str) -> bool:
+    """Whether a file of that name is taken for a picture that is read here."""
+    suffix = Path(name).suffix.lower()
+    return suffix in SUFFIXES or (suffix in HEIC_SUFFIXES and find_spec("pillow_heif") is not None)
 
 
 def _is_litter(name: str) -> bool:

@@ -5,10 +5,12 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
 import hubel
+from hubel import reading
 from hubel.findings import Claim
 from hubel.labs.lab import Size
 from hubel.labs.lecture import BEYOND, CLAIMS, labs
@@ -83,8 +85,8 @@ def run_all(
 def _told(folder: Path) -> object:
     """What a lecture says of itself."""
     try:
-        return json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return reading.record(folder / FACTS, dict[str, Any])
+    except Failure:
         return None
 
 

@@ -17,11 +17,12 @@ import torch
 from hubel import draws
 from hubel.breaking import shape_bias as figures
 from hubel.breaking.shape_bias import PUBLISHED, RESAMPLES, SHAPE, TEXTURE, Trial
+from hubel.data.listing import listed
 from hubel.data.samples import Files
 from hubel.findings import Drawing
 from hubel.mistakes import Mistake
 from hubel.model import Classifier
-from hubel.pixels import SUFFIXES, Pixels
+from hubel.pixels import Pixels
 from hubel.report.shape import Shape, TrialRow, bias_figure
 from hubel.report.sheet import contact_sheet
 from hubel.verbs.labelled import class_folder
@@ -63,11 +64,7 @@ def stimuli(data: str | os.PathLike[str] | None) -> Stimuli | None:
     if data is None or not os.path.isdir(data):
         return None
     root = Path(data)
-    inside = [path.relative_to(root) for path in sorted(root.rglob("*"))]
-    pictures = [
-        path for path in inside
-        if path.suffix.lower() in SUFFIXES and not any(part[0] == "." for part in path.parts)
-    ]  # fmt: skip
+    pictures = [path.relative_to(root) for path in listed(root).pictures]
     named = [(path, found) for path in pictures if (found := NAME.fullmatch(path.stem))]
     if 2 * len(named) <= len(pictures):
         return None
