@@ -34,8 +34,12 @@ LITTLE = {  # what `hubel break` is asked for by the way that it breaks
 
 @pytest.fixture
 def place(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with photos/, cat.jpg and tissue.jpg in it, as the documents suppose."""
+    """A folder with photos/, stimuli/, cat.jpg and tissue.jpg, as the documents suppose."""
     assert folder == tmp_path / "photos"
+    for name in ("cat1-bird2", "cat2-dog1", "bird1-cat1"):
+        path = tmp_path / "stimuli" / name.partition("1-")[0].partition("2-")[0] / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(skimage.data.chelsea()).save(path)
     Image.fromarray(skimage.data.chelsea()).save(tmp_path / "cat.jpg")
     Image.fromarray(skimage.data.immunohistochemistry()).save(tmp_path / "tissue.jpg")
     monkeypatch.chdir(tmp_path)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,7 +206,7 @@ def test_a_training_that_fails_says_so_in_its_run(
     monkeypatch.setattr(training, stage, fails)
     with pytest.raises(RuntimeError, match="the sky has fallen"):
         trained(folder, tmp_path / "run")
-    status = Run.find(tmp_path / "run").read_json("status.json")
+    status = Run.find(tmp_path / "run").read_json("status.json", dict[str, Any])
     assert (status["state"], status["why"]) == ("failed", "the sky has fallen")
 
 

@@ -14,6 +14,7 @@ from torch import nn
 import hubel
 from hubel import Classifier, Mistake, PixelSpec
 from hubel.verbs.predict import named
+from hubel.verbs.watch import Watch
 
 
 @pytest.fixture
@@ -61,7 +62,10 @@ def test_every_form_has_the_same_answer(classifier: Classifier, photo: Path, for
 
 def test_an_open_file_goes_by_its_name(photo: Path) -> None:
     with photo.open("rb") as file:
-        assert [name for name, _ in named([file, io.BytesIO(b"")])] == [str(photo), "picture 2"]
+        assert [name for name, _ in named([file, io.BytesIO(b"")], Watch())] == [
+            str(photo),
+            "picture 2",
+        ]
 
 
 WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {

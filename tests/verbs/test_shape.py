@@ -108,7 +108,7 @@ def test_a_network_of_colours_goes_by_texture(data: Path, tmp_path: Path) -> Non
     told = json.loads((tmp_path / "s" / "shape.json").read_text())
     assert told["finished"]
     assert told["shape_bias"]["value"] == 0
-    assert told["published"]["people"] == 0.959
+    assert told["published"]["people (by category)"] == 0.959
     assert len(told["trials"]) == 12
     for row in told["trials"]:
         assert row["cue"] == "texture"

@@ -83,7 +83,7 @@ def test_the_bias_is_what_the_names_say(folder: Path, tmp_path: Path) -> None:
     assert "Five stimuli" not in page
     assert "the first part of a name is the shape" in page
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "shape.html", "shape.json", "bias.png", "conflicts.png"
+        "shape.html", "shape.json", "bias.png", "conflicts.png", "hubel-files.jsonl", "lock"
     }  # fmt: skip
 
 

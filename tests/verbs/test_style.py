@@ -272,7 +272,8 @@ def test_mistakes(
     with pytest.raises(Mistake, match="no convolution"):
         hubel.style(*pictures, network=plain, out=tmp_path / "style")
     deep = Classifier(
-        nn.Sequential(nn.Conv2d(3, 2, 20), nn.Conv2d(2, 2, 9)), classes=("a", "b"),
+        nn.Sequential(nn.Conv2d(3, 2, 20), nn.Conv2d(2, 2, 9), nn.Flatten(), nn.Linear(338, 2)),
+        classes=("a", "b"),
         pixels=PixelSpec((40, 40), 3),
     )  # fmt: skip
     with pytest.raises(Mistake, match=r"does not take pictures of 21×32 up to these .*larger --si"):

@@ -142,12 +142,17 @@ def learn(
 ) -> Learned:
     """Train a network on pictures, in place, and measure it after every epoch.
 
+    network: one that answers with logits of the classes, or a Classifier already.
     planned: a name of `hubel.training.schedule.NAMES`. on_train: how many training pictures the
     error after an epoch is measured on (0: none). measured: after each epoch, or the last alone.
     progress: (steps done, steps in all). A loss that
     is not finite ends the training and is no error here: a learning rate may be shown too high.
     """
-    classifier = Classifier(network, classes=data.classes, pixels=data.spec)
+    classifier = (
+        network
+        if isinstance(network, Classifier)
+        else Classifier(network, classes=data.classes, pixels=data.spec)
+    )
     batches = Batches(
         data.train, data.train_labels, batch_size=batch_size, seed=seed, augment=augment
     )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hubel import draws
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
-from hubel.model import Classifier
+from hubel.model import Classifier, Model
 from hubel.networks.small import small
 from hubel.report.drawing import ACCENT, INK, panels, png, style
 from hubel.training.initialisation import initialise
@@ -25,6 +25,13 @@ class UnitNorm(nn.Module):
         return F.normalize(x)
 
 
+class Embedder(Classifier):
+    """A network that answers with an embedding (N, D) in place of logits."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return Model.forward(self, pixels)
+
+
 def triplet(setting: Setting) -> Shown:
     """A small network trained on semi-hard triplets, and retrieval on pictures it has not seen."""
     data = grey_pictures(setting.pick(300, 6000, 20000), setting.pick(200, 2000, 10000))
@@ -38,8 +45,8 @@ def triplet(setting: Setting) -> Shown:
             setting.watch.progress("train", start * total + done, starts * total)
 
         seed = draws.integer(setting.seed, "triplet", start)
-        net = embedding(data, seed)
-        x0 = answers(Classifier(net, classes=data.classes, pixels=data.spec), data.test)
+        net = Embedder(embedding(data, seed), classes=data.classes, pixels=data.spec)
+        x0 = answers(net, data.test)
         learned = learn(net, data, epochs=epochs, lr=0.1, loss=semi_hard_loss, batch_size=100,
                         planned="cosine", seed=seed, on_train=0, progress=progress)  # fmt: skip
         x1 = answers(learned.classifier, data.test)
