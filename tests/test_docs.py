@@ -8,19 +8,31 @@ from pathlib import Path
 
 import pytest
 import skimage.data
+from _pytest.mark import ParameterSet
 from PIL import Image
 
 from tests.conftest import QUICK, Command
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = [
-    (page.name, line.partition("#")[0].strip())
-    for page in PAGES
-    for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
-    for line in block.splitlines()
-    if line.startswith("hubel ")
-]
+SLOW = ("hubel lab ", "hubel look ")  # seconds and more each, and in small in tests of their own
+
+
+def commands() -> list[ParameterSet]:
+    """Each command that a page shows, once."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+            for line in block.splitlines():
+                if line.startswith("hubel "):
+                    found.setdefault(line.partition("#")[0].strip(), page.name)
+    return [
+        pytest.param(page, command, marks=pytest.mark.slow if command.startswith(SLOW) else ())
+        for command, page in found.items()
+    ]
+
+
+COMMANDS = commands()
 
 
 SMALL = ("--epochs", 2, "--threads", 1, "--set", "size=24", "--set", "arguments.widths=[8,8,8]")

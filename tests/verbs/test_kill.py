@@ -17,7 +17,9 @@ import hubel
 from hubel.model import WEIGHTS
 from hubel.run import Run, Status
 
+# One kill in each twentieth of the run: a few in `make test`, the rest in `make slow`.
 KILLS = 20
+FEW = range(2, KILLS, 6)
 SETTINGS = {
     "network": "mlp",
     "arguments": {"dropout": 0.3, "hidden": [32]},
@@ -69,7 +71,10 @@ def uninterrupted(
     return final_weights(folder / "first"), seconds
 
 
-@pytest.mark.parametrize("moment", range(KILLS))
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param(n, marks=() if n in FEW else pytest.mark.slow) for n in range(KILLS)],
+)
 def test_killed_and_resumed_is_bit_equal(
     server: ForkServerContext, uninterrupted: tuple[bytes, float], tmp_path: Path, moment: int
 ) -> None:

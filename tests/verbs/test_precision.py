@@ -44,7 +44,15 @@ def test_both_precisions_learn_the_same(tmp_path: Path) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     accuracies = [
         hubel.train(
-            "digits", epochs=3, precision=precision, out=tmp_path / precision, threads=1
+            "digits",
+            epochs=4,
+            precision=precision,
+            out=tmp_path / precision,
+            threads=1,
+            network="mlp",
+            arguments={"hidden": [32]},
+            optimiser="adam",
+            lr=0.01,
         ).validation.accuracy
         for precision in ("float32", "bfloat16")
     ]
