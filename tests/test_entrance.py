@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+import hubel
 from hubel import entrance
 from hubel.entrance import limit_threads, processors, tune_allocator
 from hubel.mistakes import Mistake
@@ -148,3 +151,27 @@ def test_doctor_shows_it(hubel_command: Command, tmp_path: Path) -> None:
     answer = hubel_command("doctor")
     assert "allocator" in answer.out
     assert "MiB of freed memory" in answer.out or "as the system has it" in answer.out
+
+
+@pytest.mark.parametrize("options", [[], ["error"]])
+def test_warnings_go_unheard_but_where_the_user_set_them(
+    options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "warnoptions", options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        entrance.hush()
+        with pytest.raises(UserWarning) if options else nullcontext():
+            warnings.warn("of a library", stacklevel=1)
+
+
+def test_nothing_but_the_entrance_touches_the_filters() -> None:
+    """They are the whole process's: another thread's work must not change with ours."""
+    source = Path(hubel.__file__).parent
+    words = ("catch_warnings", "simplefilter", "filterwarnings", "resetwarnings", "showwarning")
+    found = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if any(word in path.read_text(encoding="utf-8") for word in words)
+    }
+    assert found == {"entrance.py"}

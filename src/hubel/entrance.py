@@ -1,4 +1,4 @@
-"""Set once where a process of ours begins, before the first tensor: the allocator, the threads.
+"""Set once where a process of ours begins: the allocator, the threads, what warnings are told.
 
 Called by the command line (and by whatever else owns its process), never by `import hubel`: a
 library does not change the process it is a guest in.
@@ -14,6 +14,7 @@ the bound costs was measured: benchmarks/allocator.py.
 import ctypes
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def enter() -> None:
 def allocator() -> str:
     """What `enter` did about the allocator, in words."""
     return _said
+
+
+def hush() -> None:
+    """In this process the warnings of libraries go unheard, unless the user has set that (-W).
+
+    They are about odd metadata of pictures, glyphs that a font lacks and the age of files: what
+    the user has to know, this program says itself. Filters are the whole process's, so that they
+    are set here, and never while work runs: another thread may be at any work of its own.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
 
 
 def speak_utf8() -> None:

@@ -140,8 +140,7 @@ def decode(
     source: a path, the bytes of a file, a file opened in binary, a PIL image, or an array: uint8 or
     float in [0, 1], of shape (H, W) or (H, W, 1 | 3 | 4). Raises Mistake for anything else,
     Unreadable for what is no picture, is cut short, or has more than 100 megapixels. Pillow's
-    warnings (odd metadata) pass through: callers that read many files silence them, once, in their
-    main thread.
+    warnings (odd metadata) pass through, to the filters of whoever owns the process.
 
     >>> decode(np.zeros((4, 5), np.uint8), channels=3).shape
     (4, 5, 3)

@@ -1,5 +1,6 @@
 """The baselines on real digits, and what they are given."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.svm import LinearSVC
 from hubel.baselines import shallow
 from hubel.baselines.shallow import Part, baselines
 from hubel.data.sources import open_splits
+from hubel.training.linear import svm
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +43,33 @@ def test_on_the_axes_that_the_pictures_span_it_is_the_same_machine() -> None:
     assert axes(inside).shape == (40, 39)
     scaled = StandardScaler().fit(inside)
     for strength in shallow.STRENGTHS:
-        ours = shallow._machine(strength).fit(axes(inside), labels)
+        ours = svm(axes(inside).astype(np.float64), labels, 3, strength=strength)
+        assert ours.converged
         theirs = LinearSVC(
             C=strength, class_weight="balanced", dual=True, max_iter=200_000, tol=1e-9
         ).fit(scaled.transform(inside), labels)
         expected = theirs.decision_function(scaled.transform(outside))
-        assert np.allclose(ours.decision_function(axes(outside)), expected, rtol=0, atol=5e-3)
+        assert np.allclose(ours.scores(axes(outside)), expected, rtol=0, atol=5e-3)
 
 
 def test_every_machine_converges(digits: list[Part]) -> None:
-    """It would warn, and warnings are errors here."""
     few = [Part(part.images[:40], part.labels[:40]) for part in digits]
-    assert all(len(row.answers) == 40 for row in baselines(*few))
+    found = list(baselines(*few))
+    assert all(row.answers is not None and len(row.answers) == 40 for row in found)
+
+
+def test_what_is_cut_short_is_no_rival(digits: list[Part]) -> None:
+    ticks = itertools.count()
+    found = list(baselines(*digits, seconds=40, clock=lambda: float(next(ticks))))
+    assert [row.answers is None for row in found] == [False, False, True]
+    assert found[1].strength == shallow.STRENGTHS[0]  # the others did not come to the end
+
+
+def test_classes_that_are_not_there_change_nothing(digits: list[Part]) -> None:
+    odd = [Part(part.images[:200], 3 * part.labels[:200]) for part in digits]
+    few = [Part(part.images[:200], part.labels[:200]) for part in digits]
+    for one, other in zip(baselines(*odd), baselines(*few), strict=True):
+        assert np.array_equal(one.answers, 3 * other.answers)
 
 
 def test_of_many_pictures_some(digits: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,7 @@ def test_every_class_is_named_up_to_a_hundred(k: int) -> None:
     assert texts.count("1") == (k * k if k <= 30 else 0)
 
 
+@pytest.mark.filterwarnings("ignore:Glyph", "ignore:Matplotlib currently does not")
 def test_awkward_names_are_drawn_as_they_are() -> None:
     names = ["$\\frac$", "<b>&", "猫", "x" * 300]
     texts = _texts(confusion(np.ones((4, 4), np.int64), names))

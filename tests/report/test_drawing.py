@@ -1,4 +1,5 @@
 import re
+import threading
 import warnings
 
 import matplotlib
@@ -33,6 +34,30 @@ def test_rc_params_and_warnings_are_left_as_found() -> None:
     assert warnings.filters == filters
     with pytest.raises(ZeroDivisionError), style():
         _ = 1 / 0
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_two_threads_that_draw_leave_rc_params_as_found() -> None:
+    before = dict(matplotlib.rcParams)
+    begun, second, end = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with style():
+            begun.set()
+            end.wait(60)
+
+    def other() -> None:
+        with style():
+            second.set()
+
+    threads = [threading.Thread(target=each) for each in (first, other)]
+    threads[0].start()
+    begun.wait(60)
+    threads[1].start()
+    assert not second.wait(0.2)  # the first one is at work
+    end.set()
+    for thread in threads:
+        thread.join()
     assert dict(matplotlib.rcParams) == before
 
 

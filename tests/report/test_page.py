@@ -109,6 +109,7 @@ def test_shows_curves_matrix_pictures_and_filters(report: TrainingReport) -> Non
     assert tags.count("img") == 1 + 16
 
 
+@pytest.mark.filterwarnings("ignore:Glyph", "ignore:Matplotlib currently does not")
 def test_escapes_whatever_a_folder_may_be_called(
     report: TrainingReport, figures: Callable[[Sequence[str]], Evaluation]
 ) -> None:

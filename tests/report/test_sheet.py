@@ -37,6 +37,7 @@ def test_shape_is_kept() -> None:
     assert (width, height) == pytest.approx((160, 40), abs=2)
 
 
+@pytest.mark.filterwarnings("ignore:Glyph", "ignore:Matplotlib currently does not")
 def test_captions_take_their_lines_and_may_hold_anything() -> None:
     image = np.zeros((3, 3, 1), np.uint8)
     bare = _pixels(contact_sheet([image]))

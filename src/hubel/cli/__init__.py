@@ -59,6 +59,7 @@ def _options(
 def run() -> None:
     """`main` in a process of its own."""
     entrance.speak_utf8()
+    entrance.hush()
     main()
 
 

@@ -4,7 +4,6 @@ import hashlib
 import math
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -78,19 +77,17 @@ def load(
     filled = 0
     unreadable: list[tuple[str, str]] = []
     told: list[str] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
-        for i, found in enumerate(_decoded(samples, spec, workers, told)):
-            if isinstance(found, Unreadable):
-                good[i] = False
-                unreadable.append((samples.names[i], found.reason))
-            else:
-                images[filled] = found
-                filled += 1
-                if each is not None:
-                    each(images[filled - 1 : filled])
-            if progress is not None:
-                progress(i + 1, len(samples))
+    for i, found in enumerate(_decoded(samples, spec, workers, told)):
+        if isinstance(found, Unreadable):
+            good[i] = False
+            unreadable.append((samples.names[i], found.reason))
+        else:
+            images[filled] = found
+            filled += 1
+            if each is not None:
+                each(images[filled - 1 : filled])
+        if progress is not None:
+            progress(i + 1, len(samples))
     if max_unreadable is not None:
         _check(samples, good, unreadable, max_unreadable)
     kept = np.flatnonzero(good)

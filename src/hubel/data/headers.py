@@ -1,6 +1,5 @@
 """What a picture's file says of itself, without decoding it."""
 
-import warnings
 from dataclasses import dataclass
 
 from hubel.data.ahead import ahead
@@ -23,9 +22,7 @@ def headers(samples: Samples) -> list[Header | None]:
     if not isinstance(samples, Files):
         shapes = (samples.image(i).shape for i in range(len(samples)))
         return [Header("", height, width) for height, width, _ in shapes]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
-        return list(ahead(lambda i: _header(samples, i), range(len(samples))))
+    return list(ahead(lambda i: _header(samples, i), range(len(samples))))
 
 
 def _header(samples: Files, i: int) -> Header | None:

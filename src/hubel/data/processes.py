@@ -6,7 +6,6 @@ a process that dies closes its pipe, and that is noticed at once.
 """
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -15,6 +14,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TypeVar
 
+from hubel import entrance
 from hubel.data.ahead import ahead
 
 Item = TypeVar("Item")
@@ -76,7 +76,7 @@ def _ask(free: "SimpleQueue[Connection]", chunk: list[Item]) -> list[Result]:
 
 def _serve(end: Connection, work: Callable[[Item], Result]) -> None:
     """In the process: answer until the other end closes."""
-    warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+    entrance.hush()
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             chunk = end.recv()

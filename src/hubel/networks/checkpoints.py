@@ -6,7 +6,6 @@ collections of them, and stops at anything else.
 """
 
 import pickle
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -118,15 +117,13 @@ def _plain(value: object) -> bool:
 
 def _torch(path: Path) -> object:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on how old the file is
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise Failure(
             f"{path} asks for more than tensors, or is no checkpoint; nothing of it was run. "
             "Expected what torch.save(network.state_dict(), …) writes."
         ) from None
-    except OSError:
+    except (OSError, Warning):  # it warns of old files; whoever made that an error is told
         raise
     except Exception:  # whatever torch stumbles over; what it says of that helps nobody
         raise Failure(

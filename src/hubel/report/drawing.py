@@ -6,8 +6,8 @@ used: no pyplot, no figure that outlives its function, rcParams left as found.
 
 import io
 import re
+import threading
 import unicodedata
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,19 +41,20 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "hubel",  # the same figure is the same bytes
 }
 
+_DRAWING = threading.RLock()  # rcParams are the process's
+
 
 @contextmanager
 def style() -> Iterator[None]:
     """The house's rcParams inside, the caller's again after.
 
-    A script that the font has no glyphs for is no reason to warn: in an SVG the reader's own
-    fonts draw it.
+    They are the whole process's: one thread at a time, or the second would take the house's for the
+    caller's, and leave them behind. matplotlib warns of a script that its font has no glyphs for;
+    in an SVG the reader's own fonts draw it.
     """
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+    with _DRAWING, matplotlib.rc_context(_STYLE):
         yield
 
 

@@ -1,13 +1,12 @@
 """The last layer alone, on features that were computed once: a logistic regression."""
 
-import warnings
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hubel import draws
+from hubel.training.linear import softmax_regression
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)  # C, chosen on the validation pictures
 USUAL = 1e-1  # where there are none
@@ -26,7 +25,7 @@ def probe(
 ) -> tuple[Tensor, Tensor]:
     """features (N, D), labels int64 (N,) → weights (classes, D) and biases (classes,).
 
-    Softmax regression with an L2 penalty on standardised features, to convergence; balanced: each
+    Softmax regression with an L2 penalty on standardised features, to convergence or STEPS; balanced: each
     class weighs the same. validation: features and labels that choose the penalty, of equals the
     strongest. A class without pictures is never named.
     """
@@ -58,23 +57,14 @@ def _fitted(
     balanced: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Slopes (classes, D) and offsets (classes,)."""
-    from sklearn.exceptions import ConvergenceWarning  # heavy: only where it is needed
-    from sklearn.linear_model import LogisticRegression
-
-    machine = LogisticRegression(
-        C=strength, max_iter=STEPS, class_weight="balanced" if balanced else None
+    there, numbers = np.unique(labels, return_inverse=True)
+    # near enough where it is cut short: more training follows
+    found = softmax_regression(
+        features, numbers, len(there), strength=strength, balanced=balanced, steps=STEPS
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # near enough: more training follows
-        machine.fit(features, labels)
     slope = np.zeros((classes, features.shape[1]))
     offset = np.full(classes, -1e3)
-    if len(machine.classes_) == 2:  # which scikit-learn keeps as one row
-        slope[machine.classes_] = np.concatenate((-machine.coef_, machine.coef_)) / 2
-        offset[machine.classes_] = np.concatenate((-machine.intercept_, machine.intercept_)) / 2
-    else:
-        slope[machine.classes_] = machine.coef_
-        offset[machine.classes_] = machine.intercept_
+    slope[there], offset[there] = found.slopes, found.offsets
     return slope, offset
 
 

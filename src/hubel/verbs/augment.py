@@ -2,7 +2,6 @@
 
 import json
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -87,14 +86,12 @@ def _some(samples: Samples) -> Tensor:
     found: list[Pixels] = []
     # one from the middle of each stretch: the first of a folder is often an odd one
     places = np.unique((np.linspace(0, len(samples), MOST, endpoint=False)).astype(int))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
-        for i in places.tolist():
-            try:
-                image = samples.image(i)
-            except Unreadable:
-                continue
-            found.append(fit(np.repeat(image, 3, 2) if image.shape[2] == 1 else image, spec))
+    for i in places.tolist():
+        try:
+            image = samples.image(i)
+        except Unreadable:
+            continue
+        found.append(fit(np.repeat(image, 3, 2) if image.shape[2] == 1 else image, spec))
     if not found:
         raise Failure("No training picture could be read: there is nothing to show.")
     return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255

@@ -2,7 +2,6 @@
 
 import json
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,8 +84,7 @@ def look(
     label = label_of(classifier, target)
     read: list[tuple[str, Tensor]] = []
     unreadable: list[tuple[str, str]] = []
-    with machine.threads(threads), results.held() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+    with machine.threads(threads), results.held() as folder:
         for title, content in pictures:
             try:
                 read.append((title, classifier.read(content, name=title).to(where)))

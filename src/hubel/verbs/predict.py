@@ -2,7 +2,6 @@
 
 import glob
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import takewhile
@@ -63,8 +62,7 @@ def predict(
     pictures = list(named(images, watch))
     classifier = loaded(model, download=download, watch=watch).to(where)
     errors: dict[int, str] = {}
-    with machine.threads(threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
+    with machine.threads(threads):
         answers = Answers(classifier, expected=len(pictures), batch_size=batch_size, device=where)
         one = partial(_read, spec=classifier.pixels)
         for i, found in enumerate(ahead(one, pictures)):

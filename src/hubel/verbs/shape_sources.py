@@ -1,7 +1,6 @@
 """The pictures that a test of shape against texture starts from: read, cut out, and named."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -179,15 +178,13 @@ def opacity(path: str | os.PathLike[str], spec: PixelSpec) -> Masks | None:
     the rules of `hubel.pixels`, so that the mask is turned, cut and resized as the picture is.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with opened(path, px.written(path)) as image:
-                if "A" not in image.getbands() and "transparency" not in image.info:
-                    return None
-            over: list[Pixels] = [
-                px.read(path, replace(spec, background=ground), background=ground)
-                for ground in (0.0, 1.0)
-            ]
+        with opened(path, px.written(path)) as image:
+            if "A" not in image.getbands() and "transparency" not in image.info:
+                return None
+        over: list[Pixels] = [
+            px.read(path, replace(spec, background=ground), background=ground)
+            for ground in (0.0, 1.0)
+        ]
     except px.Unreadable:
         return None  # it could be read a moment ago: no reason to stop
     apart = over[1].astype(np.int16) - over[0]

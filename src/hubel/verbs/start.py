@@ -1,7 +1,6 @@
 """What a training begins with when it does not begin from nothing: a network learned elsewhere."""
 
 import os
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,15 +39,13 @@ def usual_recipe(data: str | None) -> str:
 def in_colour(samples: Samples) -> bool:
     """Whether a tenth of some of the pictures have colour to speak of."""
     coloured = seen = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
-        for i in np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(int)).tolist():
-            try:
-                image = samples.image(i)
-            except Unreadable:
-                continue
-            seen += 1
-            coloured += int(np.ptp(image.astype(np.int16), axis=2).mean() >= COLOURED)
+    for i in np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(int)).tolist():
+        try:
+            image = samples.image(i)
+        except Unreadable:
+            continue
+        seen += 1
+        coloured += int(np.ptp(image.astype(np.int16), axis=2).mean() >= COLOURED)
     return coloured > 0 and coloured >= seen / 10
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -172,9 +171,7 @@ def _check_there(picture: Picture) -> None:
 def _read(classifier: Classifier, picture: Picture, size: int, name: str) -> Pixels:
     """uint8 (H, W, C), the longer side of that size, as the network's channels are."""
     spec = classifier.pixels
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no reason to bother anyone
-        array = px.decode(picture, channels=spec.channels, background=spec.background, name=name)
+    array = px.decode(picture, channels=spec.channels, background=spec.background, name=name)
     scale = size / max(array.shape[:2])
     height, width = (max(1, round(side * scale)) for side in array.shape[:2])
     return px.fit(array, replace(spec, size=(height, width), resize="squash"))
