@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hubel.cli import lab
 from hubel.labs import page, run
 from hubel.labs.lecture import CLAIMS, labs
-from hubel.verbs.watch import Watch
 from tests.conftest import Command
 
 
@@ -96,19 +94,6 @@ def test_the_whole_lecture(
     assert answer.code == 1
     assert "losses failed: " in answer.err
     assert "could not be measured" in answer.out
-
-
-def test_a_stage_has_one_bar() -> None:
-    heard: list[tuple[object, ...]] = []
-
-    class Hears(Watch):
-        def progress(self, *told: object) -> None:  # type: ignore[override]
-            heard.append(told)
-
-    watch = lab._Staged(Hears())
-    watch.progress("verify", 1, 2, "vgg16")
-    watch.progress("train", 1, 2, "start 1")
-    assert heard == [("verify", 1, 2, ""), ("train", 1, 2, "start 1")]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import hubel
 from hubel.mistakes import Failure, Mistake
 from hubel.model import WEIGHTS
 from hubel.run import Run
+from hubel.verbs import interrupt
 from hubel.verbs import restarts as restarts_module
 from hubel.verbs import train as train_module
-from hubel.verbs.interrupt import interruptible
+from hubel.verbs.interrupt import HEARD, Stopped, interruptible
 from tests.conftest import QUICK, Command
 
 
@@ -26,14 +27,31 @@ def state(run: Path) -> str:
     return str(json.loads((run / "status.json").read_text())["state"])
 
 
-def test_the_first_is_a_request_the_second_is_obeyed() -> None:
+def test_the_first_is_a_request_the_second_is_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGINT)
     with interruptible() as request:
         ctrl_c()
         assert request.made
+        assert capsys.readouterr().err == f"{HEARD}\n"  # at once
+        with pytest.raises(Stopped):
+            request.heed()
         with pytest.raises(KeyboardInterrupt):
             ctrl_c()
+        assert capsys.readouterr().err == ""
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_it_is_acknowledged_in_the_middle_of_another_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(_: str) -> None:
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter>")
+
+    monkeypatch.setattr(interrupt, "say", busy)
+    with interruptible() as request:
+        ctrl_c()
+        assert request.made
+    assert capfd.readouterr().err == f"{HEARD}\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

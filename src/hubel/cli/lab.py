@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 from hubel.cli.options import Json
 from hubel.labs.lecture import CLAIMS, labs
 from hubel.mistakes import Mistake, unknown
-from hubel.verbs.watch import Watch
 
 if TYPE_CHECKING:
     from hubel.labs.lab import Size
@@ -41,19 +40,6 @@ Out = Annotated[
         show_default="labs/NAME, or the next free labs/NAME-2, …",
     ),
 ]
-
-
-class _Staged(Watch):
-    """One bar a stage: what a lab names in the detail are the stage's parts, not further stages."""
-
-    def __init__(self, inner: Watch) -> None:
-        self._inner = inner
-
-    def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
-        self._inner.progress(stage, done, total, detail if stage == "train" else "")
-
-    def notice(self, sentence: str) -> None:
-        self._inner.notice(sentence)
 
 
 class Labs(TyperGroup):
@@ -134,7 +120,7 @@ def _all(*, size: "Size", seed: int, out: Path | None, fresh: bool, as_json: boo
     from hubel.labs.page import run_all
 
     with watching() as watch:
-        lecture = run_all(size=size, seed=seed, out=out, fresh=fresh, watch=_Staged(watch))
+        lecture = run_all(size=size, seed=seed, out=out, fresh=fresh, watch=watch)
     if as_json:
         facts = {
             "page": str(lecture.page),
@@ -178,7 +164,7 @@ def _run(
             size=_size(full, quick),
             seed=seed,
             out=out,
-            watch=_Staged(watch),
+            watch=watch,
             options=options,
         )
     if as_json:

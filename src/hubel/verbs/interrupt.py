@@ -1,12 +1,22 @@
 """Ctrl-C that loses nothing: the first one is a request, the second one is obeyed at once."""
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+from hubel.verbs.watch import say
+
+T = TypeVar("T")
+HEARD = "Stopping: what is at work is being brought to an end. Ctrl-C again stops at once."
+
+
+class Stopped(Exception):
+    """A stop was asked for in the middle of something, which is left out of what there is."""
 
 
 @dataclass
@@ -18,6 +28,11 @@ class Request:
 
     made: bool = False
     at_once: bool = False
+
+    def heed(self, *_: object) -> None:
+        """Raises Stopped where a stop was asked for; for the middle of what may be left undone."""
+        if self.made:
+            raise Stopped
 
 
 @dataclass
@@ -31,6 +46,7 @@ class _Handler:
         again, self.request.made = self.request.made, True
         if again or self.request.at_once:
             self.obey(number, frame)
+        _acknowledge()
 
     def obey(self, number: int, frame: FrameType | None) -> None:
         """As the outermost handler does, which may have to know of it."""
@@ -42,9 +58,18 @@ class _Handler:
         raise KeyboardInterrupt
 
 
+def _acknowledge() -> None:
+    try:
+        say(HEARD)
+    except RuntimeError:  # it came in the middle of a line on the same stream
+        os.write(2, f"{HEARD}\n".encode())
+
+
 @contextmanager
 def interruptible(*, at_once: bool = False) -> Iterator[Request]:
     """Inside, the first SIGINT or SIGTERM sets the request; a second raises KeyboardInterrupt.
+
+    The first is acknowledged at once, in a line on stderr.
 
     at_once: as long as the request says so, the first does. Outside the main thread, where Python
     allows no handlers, the request is never made. The handlers that were there are put back; a
@@ -66,3 +91,9 @@ def interruptible(*, at_once: bool = False) -> Iterator[Request]:
         outer = handler.before[signal.SIGINT]
         if request.made and isinstance(outer, _Handler):
             outer.request.made = True
+
+
+def heeding(work: Iterable[T]) -> Iterator[T]:
+    """What the work gives, until it was stopped in the middle of something."""
+    with suppress(Stopped):
+        yield from work
