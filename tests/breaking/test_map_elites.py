@@ -12,7 +12,7 @@ from hubel import draws
 from hubel.breaking import direct_encoding, map_elites
 from hubel.breaking.cppn_mutation import CPPN
 from hubel.breaking.direct_encoding import DIRECT
-from hubel.breaking.map_elites import Encoding, Genomes, evolve, genomes
+from hubel.breaking.map_elites import Encoding, Genomes, ended, evolve, genomes, stalled
 from hubel.mistakes import Failure, Mistake
 
 SHAPE = (1, 5, 6)
@@ -156,3 +156,35 @@ def test_the_direct_encoding_changes_so_many_numbers() -> None:
     assert torch.equal(old["numbers"], same["numbers"])  # the parents are left as they are
     counts = old["numbers"].flatten().bincount(minlength=256)
     assert counts.min() > 150  # 64,000 numbers, 250 of each level on average
+
+
+def test_it_ends_where_nothing_changes_any_more() -> None:
+    curve = torch.tensor([[10, 0.2, 0.1], [20, 0.5, 0.1], [30, 0.505, 0.1], [40, 0.505, 0.105]])
+    assert [stalled(curve[:n].double(), 20) for n in (1, 2, 3, 4)] == [False, False, False, True]
+    assert not stalled(curve.double(), 40)  # so long it has not gone on
+    asked: list[int] = []
+
+    def always(images: Tensor) -> Tensor:
+        asked.append(len(images))
+        return torch.full((len(images), CLASSES), 1 / CLASSES)
+
+    state: dict[str, Tensor] = {}
+    how = {"shape": SHAPE, "evaluations": 10_000, "offspring": 12, "patience": 30, "state": state}
+    found = list(evolve(DIRECT, always, **how))
+    assert found[-1].evaluations == sum(asked) == 48
+    assert ended(state, 10_000, patience=30)
+    assert not ended(state, 10_000)
+    assert list(evolve(DIRECT, always, **how)) == []
+
+
+def test_what_ends_a_generation_leaves_the_state_before_it() -> None:
+    state, found = run(evaluations=24)
+
+    def stop(_: Tensor) -> Tensor:
+        raise InterruptedError
+
+    before = {name: value.clone() for name, value in state.items()}
+    with pytest.raises(InterruptedError):
+        next(evolve(DIRECT, stop, shape=SHAPE, evaluations=60, offspring=12, seed=3, state=state))
+    assert all(torch.equal(state[name], value) for name, value in before.items())
+    assert len(found) == 2

@@ -15,6 +15,7 @@ from hubel.model import Classifier, evaluating
 from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
 from hubel.training.initialisation import initialise
+from hubel.verbs import fool as module
 from hubel.verbs.fool import fool
 from hubel.verbs.watch import Watch
 from tests.conftest import written
@@ -159,3 +160,30 @@ def test_mistakes(classifier: Classifier, tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="holds something that is no search for fooling images"):
         fool(classifier, out=tmp_path / "mine", **QUICK)
     assert not (tmp_path / "f").exists()
+
+
+def test_it_ends_when_every_class_has_what_is_wanted(
+    classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FOR_SMALL", 1_000)
+    sure = Classifier(classifier.network, classes=classifier.classes, pixels=classifier.pixels)
+    sure.temperature = 1e-4  # whatever it names, it is sure of
+    watch = At()
+    found = fool(sure, encodings=["direct"], offspring=10, out=tmp_path / "one", watch=watch)
+    assert not found.stopped
+    (made,) = found.galleries
+    assert made.evaluations < 1_000
+    assert made.least >= 0.99 or "changed nothing" in watch.notices[-1]
+    assert any(f"direct ends after {made.evaluations:,} images" in each for each in watch.notices)
+    again = At()
+    fool(sure, encodings=["direct"], offspring=10, out=tmp_path / "one", watch=again)
+    assert not any("Going on" in each for each in again.notices)  # it was finished
+
+
+def test_so_many_as_were_asked_for_are_searched(classifier: Classifier, tmp_path: Path) -> None:
+    classifier = Classifier(
+        classifier.network, classes=classifier.classes, pixels=classifier.pixels
+    )
+    classifier.temperature = 1e-4
+    found = fool(classifier, encodings=["direct"], out=tmp_path / "one", **QUICK)
+    assert [each.evaluations for each in found.galleries] == [40]

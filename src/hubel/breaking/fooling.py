@@ -18,7 +18,7 @@ from hubel.breaking.map_elites import OFFSPRING, Encoding, Generation, evolve, g
 from hubel.inference.answers import prepared
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier, evaluating
-from hubel.understanding.maximise import maximise
+from hubel.understanding.maximise import OnStep, maximise
 from hubel.understanding.objectives import Objective
 
 ENCODINGS: dict[str, Encoding] = {"cppn": CPPN, "direct": DIRECT}
@@ -58,24 +58,29 @@ def fool(
     goal: float | None = None,
     seed: int = 0,
     state: dict[str, Tensor] | None = None,
+    patience: int | None = None,
+    on_step: Callable[..., None] = lambda *_: None,
 ) -> Iterator[Generation]:
     """Search an image for every class; yields after each generation, so that one may stop there.
 
     way: a row of ENCODINGS, evolved by MAP-Elites, or "gradient", see `ascent`. classes: None: all.
-    evaluations, goal: where the search ends; see `evolve`. state: a dict of tensors, kept up to
-    date, to go on from and for `fooled`. A copy of the classifier answers, its batch norms folded;
-    the classifier itself is left as it is. Raises Mistake for another way or class, Failure for
-    answers that are not finite.
+    evaluations, goal, patience: where the search ends; see `evolve`. on_step: called every second
+    or so; what it raises ends the generation at work, and the state is that before it. state: a
+    dict of tensors, kept up to date, to go on from and for `fooled`. A copy of the classifier
+    answers, its batch norms folded; the classifier itself is left as it is. Raises Mistake for
+    another way or class, Failure for answers that are not finite.
     """
     if way not in WAYS:
         raise unknown("way of fooling", way, WAYS)
     wanted = _wanted(classifier, classes)
     if way == GRADIENT:
-        return ascent(classifier, classes=wanted, goal=goal or GOAL, seed=seed, state=state)
+        return ascent(
+            classifier, classes=wanted, goal=goal or GOAL, seed=seed, state=state, on_step=on_step
+        )
     return evolve(
-        ENCODINGS[way], answering(classifier, wanted), shape=_shape(classifier),
+        ENCODINGS[way], answering(classifier, wanted, on_step), shape=_shape(classifier),
         evaluations=evaluations, offspring=offspring, goal=goal, seed=seed,
-        device=classifier.mean.device, state=state,
+        device=classifier.mean.device, state=state, patience=patience,
     )  # fmt: skip
 
 
@@ -87,6 +92,7 @@ def ascent(
     steps: int = 256,
     seed: int = 0,
     state: dict[str, Tensor] | None = None,
+    on_step: OnStep | None = None,
 ) -> Iterator[Generation]:
     """Climb from noise to an image of every class, some classes at a time; yields after each.
 
@@ -100,12 +106,13 @@ def ascent(
     wanted = _wanted(classifier, classes)
     if not 0 < goal < 1 or steps < 1:
         raise Mistake(f"A goal is between 0 and 1, and steps 1 or more, not {goal} and {steps}.")
-    return _ascents(classifier, wanted, goal, steps, seed, {} if state is None else state)
+    state = {} if state is None else state
+    return _ascents(classifier, wanted, goal, steps, seed, state, on_step)
 
 
 def _ascents(
     classifier: Classifier, classes: tuple[int, ...], goal: float, steps: int, seed: int,
-    state: dict[str, Tensor],
+    state: dict[str, Tensor], on_step: OnStep | None,
 ) -> Iterator[Generation]:  # fmt: skip
     shape, device = _shape(classifier), classifier.mean.device
     group = _at_once(shape, device)
@@ -120,7 +127,7 @@ def _ascents(
         aims = [Objective(k, measure="probability", goal=(1 + goal) / 2) for k in part]
         found = maximise(
             classifier, aims, shape=shape, steps=steps, parameterisation="pixels", regularisers=(),
-            jitter=0, noise=NOISE, seed=seed,
+            jitter=0, noise=NOISE, seed=seed, on_step=on_step,
         )  # fmt: skip
         levels = found.images.detach().mul(255).round_().to(torch.uint8)
         state["images"][first : first + group] = levels.cpu()
@@ -182,7 +189,9 @@ def confidences(classifier: Classifier, images: Tensor, classes: Sequence[int]) 
     return torch.cat(found) if found else torch.empty(0)
 
 
-def answering(classifier: Classifier, classes: Sequence[int]) -> Callable[[Tensor], Tensor]:
+def answering(
+    classifier: Classifier, classes: Sequence[int], on_part: Callable[[], None] = lambda: None
+) -> Callable[[Tensor], Tensor]:
     """Images uint8 (n, C, H, W) → probabilities of these classes (n, K), by a copy made for speed.
 
     What cannot be copied (a network of the user's that holds on to a graph, say) answers itself.
@@ -194,10 +203,11 @@ def answering(classifier: Classifier, classes: Sequence[int]) -> Callable[[Tenso
 
     def answer(images: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.no_grad():
-            parts = [
-                _shares(ready, images[first : first + size].contiguous(memory_format=layout))
-                for first in range(0, len(images), size)
-            ]
+            parts = []
+            for first in range(0, len(images), size):
+                on_part()
+                part = images[first : first + size].contiguous(memory_format=layout)
+                parts.append(_shares(ready, part))
         shares = torch.cat(parts)
         return shares if every else shares.index_select(1, own)
 

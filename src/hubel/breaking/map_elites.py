@@ -22,6 +22,7 @@ Answer = Callable[[Tensor], Tensor]
 # A generation. The authors' is 400; on Fashion-MNIST, after 40,000 images pixel by pixel, the least
 # sure class was at 25 % by 400, at 58 % by 100.
 OFFSPRING = 100
+RISE = 0.01  # of a confidence, below which nothing has changed
 GENOME = "genome/"  # how the genomes' tensors are called in a state
 
 
@@ -65,12 +66,15 @@ def evolve(
     seed: int = 0,
     device: torch.device | str = "cpu",
     state: dict[str, Tensor] | None = None,
+    patience: int | None = None,
 ) -> Iterator[Generation]:
     """Evolve an image for every class that `answer` gives a probability of; yields generations.
 
     A generation is `offspring` images, answered at once: the first drawn afresh, the later ones
     each the mutated copy of an elite, drawn uniformly from all classes'. It ends with the first
-    generation that brings the number of evaluations to `evaluations`, or every class to `goal`.
+    generation that brings the number of evaluations to `evaluations`, or every class to `goal`, or
+    after which neither the median confidence nor the least has risen by RISE for `patience`
+    evaluations.
 
     state: a dict that each generation keeps up to date, of tensors alone: the elites' genomes
     ("genome/…", (K, …) each), "confidences" (K,), "evaluations", "generation", and "curve" (G, 3):
@@ -88,13 +92,14 @@ def evolve(
             f"Evaluations and offspring are 1 or more, not {evaluations} and {offspring}."
         )
     search = _Search(encoding, answer, shape, offspring, seed, torch.device(device))
-    return _generations(search, evaluations, goal, {} if state is None else state)
+    return _generations(search, evaluations, goal, patience, {} if state is None else state)
 
 
 def _generations(
-    search: "_Search", evaluations: int, goal: float | None, state: dict[str, Tensor]
-) -> Iterator[Generation]:
-    while not _done(state, evaluations, goal):
+    search: "_Search", evaluations: int, goal: float | None, patience: int | None,
+    state: dict[str, Tensor],
+) -> Iterator[Generation]:  # fmt: skip
+    while not ended(state, evaluations, goal, patience):
         with torch.inference_mode(False), torch.no_grad():  # between two, the caller's modes
             at = search.generation(state)
         yield at
@@ -162,8 +167,22 @@ def median(values: Tensor) -> float:
     return float(values.double().quantile(0.5))
 
 
-def _done(state: dict[str, Tensor], evaluations: int, goal: float | None) -> bool:
+def ended(
+    state: dict[str, Tensor], evaluations: int, goal: float | None = None,
+    patience: int | None = None,
+) -> bool:  # fmt: skip
+    """Whether a search that stands at this state is at its end; see `evolve`."""
     if not state:
         return False
     met = goal is not None and bool((state["confidences"] >= goal).all())
-    return met or int(state["evaluations"]) >= evaluations
+    still = patience is not None and stalled(state["curve"], patience)
+    return met or still or int(state["evaluations"]) >= evaluations
+
+
+def stalled(curve: Tensor, patience: int) -> bool:
+    """Whether for so many evaluations neither the median confidence nor the least rose by RISE.
+
+    curve (G, 3): as in a state.
+    """
+    before = curve[curve[:, 0] <= curve[-1, 0] - patience]
+    return len(before) > 0 and bool((curve[-1, 1:] - before[-1, 1:] < RISE).all())

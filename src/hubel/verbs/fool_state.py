@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from hubel import reading
-from hubel.breaking.fooling import GRADIENT, WAYS
+from hubel.breaking.fooling import GOAL, GRADIENT, WAYS
+from hubel.breaking.map_elites import ended
 from hubel.mistakes import Failure, Mistake
 from hubel.tensors import seal, unseal
 
@@ -27,13 +28,17 @@ class Search:
     def evaluations(self) -> int:
         return int(self.state["evaluations"]) if self.state else 0
 
-    def done(self, evaluations: int) -> bool:
-        """Whether nothing is left: by gradient, once every class has an image."""
+    def done(self, evaluations: int, patience: int | None = None) -> bool:
+        """Whether nothing is left: by gradient, once every class has an image.
+
+        patience: where the search may end before its evaluations, see `Kept`.
+        """
         if not self.state:
             return False
         if self.way == GRADIENT:
             return not bool(self.state["confidences"].isnan().any())
-        return self.evaluations >= evaluations
+        goal = None if patience is None else GOAL
+        return ended(self.state, evaluations, goal, patience)
 
 
 @dataclass
@@ -41,7 +46,9 @@ class Kept:
     """All that goes into the file.
 
     settings: what the images follow from, JSON values. evaluations: how many were asked for, of
-    each way that evolves. finished: whether all ways are done, and all else is written.
+    each way that evolves. finished: whether all ways are done, and all else is written. patience:
+    nobody asked for just so many, so that a way ends where every class is at GOAL, or where nothing
+    has changed for so many evaluations; None: neither matters.
     """
 
     settings: dict[str, Any]
@@ -49,11 +56,16 @@ class Kept:
     evaluations: int
     searches: list[Search]
     finished: bool = False
+    patience: int | None = None
 
     @property
     def unfinished(self) -> Search | None:
         """The first way that is not done."""
-        return next((each for each in self.searches if not each.done(self.evaluations)), None)
+        return next((each for each in self.searches if not self.done(each)), None)
+
+    def done(self, search: Search) -> bool:
+        """Whether nothing is left of one way."""
+        return search.done(self.evaluations, self.patience)
 
     def packed(self) -> bytes:
         """As a sealed file, the settings in its header."""
@@ -68,6 +80,7 @@ class Kept:
             "evaluations": self.evaluations,
             "finished": self.finished,
             "ways": [each.way for each in self.searches],
+            "patience": self.patience,
         }
         return seal(tensors, facts)
 
@@ -81,6 +94,7 @@ class _Facts:
     evaluations: int
     finished: bool
     ways: list[str]
+    patience: int | None = None  # which files had not, once
 
 
 def read(path: Path) -> Kept | None:
@@ -100,7 +114,7 @@ def read(path: Path) -> Kept | None:
             raise reading.damaged(path, f"what it holds of {each.way} is not whole")
     return Kept(
         facts.settings, facts.environment, facts.evaluations, list(searches.values()),
-        facts.finished,
+        facts.finished, facts.patience,
     )  # fmt: skip
 
 
@@ -148,4 +162,6 @@ def going_on(found: Kept | None, asked: Kept, folder: Path, *, resume: bool) -> 
         )
     have = {each.way: each for each in found.searches}
     searches = [have.get(each.way, each) for each in asked.searches]
-    return Kept(asked.settings, asked.environment, asked.evaluations, searches), True
+    return Kept(
+        asked.settings, asked.environment, asked.evaluations, searches, patience=asked.patience
+    ), True

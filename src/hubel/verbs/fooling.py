@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from hubel.breaking.fooling import GRADIENT, fool, fooled
+from hubel.breaking.fooling import GOAL, GRADIENT, fool, fooled
 from hubel.model import Classifier
 from hubel.output import Output
 from hubel.pixels import as_png
@@ -34,10 +34,12 @@ class Work:
     def search(self, search: Search, request: Request, watch: Watch) -> None:
         """Generation by generation, saving; ends after one where a stop was asked for."""
         settings, wanted = self.kept.settings, self.kept.evaluations
+        patience = self.kept.patience
         saved = time.monotonic()
         for at in fool(
             self.classifier, search.way, classes=settings["classes"], evaluations=wanted,
             offspring=settings["offspring"], seed=settings["seed"], state=search.state,
+            goal=None if patience is None else GOAL, patience=patience, on_step=request.heed,
         ):  # fmt: skip
             known = at.confidences[~at.confidences.isnan()]
             evolved = search.way != GRADIENT
@@ -48,6 +50,16 @@ class Work:
             if time.monotonic() - saved >= SAVE_SECONDS:
                 self.save()
                 saved = time.monotonic()
+        if search.way != GRADIENT and search.evaluations < wanted:
+            watch.notice(
+                f"{search.way} ends after {search.evaluations:,} images: "
+                + (
+                    f"every class is at {GOAL:.0%}"
+                    if bool((search.state["confidences"] >= GOAL).all())
+                    else f"the last {patience:,} changed nothing"
+                )
+                + ". --evaluations goes on regardless."
+            )
         self.save()
 
     def save(self) -> None:
