@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubel.cli.options import Device, Json, Threads, Workers
+from hubel.cli.quick import Quick, less
 from hubel.mistakes import Mistake, unknown
+from hubel.verbs.afford import MINUTES
 from hubel.verbs.watch import say
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ Examples:
   hubel break runs/2026-01-31-digits-small
   hubel break runs/cats scans/ --attack pgd --epsilon 4/255 --epsilon 8/255 --against runs/cats-2
   hubel break runs/cats --attack pgd --epsilon 8/255 --save --out hard
+  hubel break runs/cats --quick
   hubel break runs/cats --by corruptions --corruption fog --corruption jpeg
   hubel break runs/cats --by shape --referee runs/cats-2
   hubel break efficientnet-lite0 stimuli --by shape      # airplane1-bicycle2.png, …
@@ -28,8 +31,8 @@ Examples:
 PICTURES = {"data", "split", "images", "workers"}
 OWN: dict[str, set[str]] = {
     "attacks": PICTURES
-    | {"attack", "epsilon", "target", "steps", "restarts", "against", "checks", "save"},
-    "corruptions": PICTURES | {"corruption", "severity", "against", "save"},
+    | {"minutes", "attack", "epsilon", "target", "steps", "restarts", "against", "checks", "save"},
+    "corruptions": PICTURES | {"minutes", "corruption", "severity", "against", "save"},
     "shape": PICTURES | {"referee", "pairs", "method"},
     "fooling": {"encoding", "classes", "evaluations", "resume"},
 }
@@ -51,9 +54,17 @@ def break_(
         typer.Option(
             min=1,
             help="At most so many pictures, drawn by --seed",
-            show_default="200; corruptions 1000; shape 500, of ready-made images all",
+            show_default="200; corruptions 1000; shape 500, of ready-made images all; of attacks "
+            "and corruptions as many as --minutes lets it",
         ),
     ] = None,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            help="Of attacks and corruptions: pictures and checks are so many as take so long"
+        ),
+    ] = MINUTES,
+    quick: Quick = False,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
     against: Annotated[
         list[str] | None,
@@ -154,7 +165,7 @@ def break_(
         typer.Option(
             min=1,
             help="Images that are tried, of each encoding",
-            show_default="by the network",
+            show_default="until no more are needed, or nothing changes",
             rich_help_panel=FOOLING,
         ),
     ] = None,
@@ -198,22 +209,33 @@ def break_(
         "seed": seed, "out": out, "device": device, "threads": threads,
         "download": download,
     }  # fmt: skip
+    told = ""
+    usual: dict[str, Any] = {
+        "images": images, "checks": checks, "severity": severity, "pairs": pairs,
+        "evaluations": evaluations,
+    }  # fmt: skip
+    if quick:
+        usual, told = less(context, f"break --by {by}", usual)
     if by != "fooling":
         common |= {"data": data, "split": split, "workers": workers}
-        common |= {"images": images} if images is not None else {}
+        common |= {"images": usual["images"]} if usual["images"] is not None else {}
+    if by in ("attacks", "corruptions"):
+        common |= {"minutes": minutes}
     run: Callable[[Watch], Any]
     if by == "attacks":
         run = _attacks(
             model, common, attack, epsilon, save=save, against=against, target=target,
-            steps=steps, restarts=restarts, checks=checks,
+            steps=steps, restarts=restarts, checks=usual["checks"],
         )  # fmt: skip
     elif by == "corruptions":
-        run = _corruptions(model, common, corruption, severity, against, save=save)
+        run = _corruptions(model, common, corruption, usual["severity"], against, save=save)
     elif by == "shape":
-        run = _shape(model, common, referee=referee, pairs=pairs, method=method)
+        run = _shape(model, common, referee=referee, pairs=usual["pairs"], method=method)
     else:
-        run = _fooling(model, common, encoding, classes, evaluations, resume=resume)
+        run = _fooling(model, common, encoding, classes, usual["evaluations"], resume=resume)
     with watching() as watch:
+        if told:
+            watch.notice(told)
         found = run(watch)
     if as_json:
         print(json.dumps(found.as_json(), ensure_ascii=False, indent=2))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli.options import Device, Json, Threads, Workers
+from hubel.cli.quick import Quick, less
 
 EXAMPLES = """
 \b
@@ -19,6 +20,7 @@ Examples:
 
 
 def evaluate(
+    context: typer.Context,
     model: Annotated[
         str | None,
         typer.Argument(help="A run, a model folder or a network's name; else the newest run."),
@@ -36,6 +38,7 @@ def evaluate(
     baselines: Annotated[
         bool, typer.Option(help="Measure shallow methods beside a run, on its own test pictures.")
     ] = True,
+    quick: Quick = False,
     flips: Annotated[
         bool, typer.Option("--flips", help="Also with mirrored pictures' answers averaged in.")
     ] = False,
@@ -63,6 +66,10 @@ def evaluate(
     from hubel.verbs.evaluate import evaluate as verb
 
     with watching() as watch:
+        if quick:
+            chosen, told = less(context, "evaluate", {"baselines": baselines})
+            baselines = chosen["baselines"]
+            watch.notice(told)
         if model is None:
             model = str(run.newest().path)
             watch.notice(f"Evaluating the newest run, {model}.")

@@ -1,11 +1,13 @@
 """hubel look"""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from hubel.cli.options import Device, Json, Threads
+from hubel.cli.quick import Quick, less
 from hubel.mistakes import Mistake
 from hubel.verbs.watch import say
 
@@ -13,6 +15,7 @@ EXAMPLES = """
 \b
 Examples:
   hubel look efficientnet-lite0 cat.jpg
+  hubel look efficientnet-lite0 cat.jpg --quick
   hubel look runs/2026-01-31-digits-small scans/ --target 7 --out sevens
   hubel look efficientnet-lite0 cat.jpg --layer blocks.4 --unit 12 --square 16
   hubel look runs/2026-01-31-digits-small --units conv2
@@ -22,6 +25,7 @@ ONE_WAY = "--target, --layer, --square, --stride and --no-trust belong to pictur
 
 
 def look(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="A run, a model folder or a network's name.")],
     images: Annotated[list[str] | None, typer.Argument(help="Files, folders or globs.")] = None,
     units: Annotated[
@@ -61,6 +65,7 @@ def look(
     trust: Annotated[
         bool, typer.Option("--trust/--no-trust", help="Put the maps on trial; most of the time.")
     ] = True,
+    quick: Quick = False,
     out: Annotated[
         str | None,
         typer.Option(
@@ -84,7 +89,8 @@ def look(
             raise Mistake("Give pictures to look at, or a layer with --units, not both.")
         if any(each is not None for each in (target, layer, square, stride)) or not trust:
             raise Mistake(f"{ONE_WAY}, not to --units.")
-        _atlas(model, units, data, unit, rule, out, download, device, threads, as_json)
+        most, told = less(context, "look --units", {}) if quick else ({}, "")
+        _atlas(model, units, data, unit, rule, out, download, device, threads, as_json, most, told)
         return
     if not images:
         raise Mistake("Name pictures to look at, or a layer with --units.")
@@ -94,7 +100,13 @@ def look(
     from hubel.legible import legible
     from hubel.verbs.look import look as verb
 
+    told = ""
+    if quick:
+        chosen, told = less(context, "look", {"trust": trust})
+        trust = chosen["trust"]
     with watching() as watch:
+        if told:
+            watch.notice(told)
         found = verb(
             model,
             images,
@@ -114,8 +126,8 @@ def look(
     for name, reason in found.unreadable:
         say(f"hubel: could not read {legible(name)}: {reason}.")
     if as_json:
-        told = {"page": str(found.page), "pictures": [each.as_json() for each in found.looks]}
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        facts = {"page": str(found.page), "pictures": [each.as_json() for each in found.looks]}
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         for each in found.looks:
             best, p = each.predictions[0]
@@ -140,18 +152,22 @@ def _atlas(
     device: str,
     threads: int | None,
     as_json: bool,
+    most: Mapping[str, int],
+    told: str,
 ) -> None:
     from hubel.cli.progress import watching
     from hubel.verbs.atlas import atlas
 
     with watching() as watch:
+        if told:
+            watch.notice(told)
         found = atlas(
             model, layer, data, unit=unit, rule=rule, out=out, download=download, device=device,
-            threads=threads, watch=watch,
+            threads=threads, watch=watch, **most,
         )  # fmt: skip
     if as_json:
-        told = {"page": str(found.page), "units": [each.as_json() for each in found.units]}
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        facts = {"page": str(found.page), "units": [each.as_json() for each in found.units]}
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
         print(f"Units {len(found.units)} of {layer}")
         print(f"Page  {found.page}")

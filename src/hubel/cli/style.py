@@ -1,11 +1,12 @@
 """hubel style"""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hubel.cli.options import Device, Json, Threads
+from hubel.cli.quick import Quick, less
 from hubel.mistakes import Mistake
 from hubel.verbs.watch import say
 
@@ -21,6 +22,7 @@ Examples:
 
 
 def style(
+    context: typer.Context,
     content: Annotated[str, typer.Argument(help="The picture whose content stays.")],
     style: Annotated[str, typer.Argument(help="The picture whose style is taken over.")],
     network: Annotated[
@@ -48,6 +50,7 @@ def style(
         int, typer.Option(metavar="PIXELS", help="Of both pictures' longer side")
     ] = 224,
     steps: Annotated[int, typer.Option(help="Of L-BFGS")] = 200,
+    quick: Quick = False,
     start: Annotated[str, typer.Option(help="content, style or noise")] = "content",
     variation: Annotated[
         float, typer.Option(metavar="W", help="Of the total variation: the higher, the smoother")
@@ -77,6 +80,11 @@ def style(
     as_json: Json = False,
 ) -> None:
     """One picture in the style of another, for each style weight. Interrupted, it can go on."""
+    told = ""
+    if quick:
+        usual: dict[str, Any] = {"weight": weight, "size": size, "steps": steps}
+        usual, told = less(context, "style", usual)
+        weight, size, steps = usual["weight"], usual["size"], usual["steps"]
     weights = [_number(word, "--weight") for word in weight.split(",")]
     content_names = _layers(content_layers, "--content")
     style_names = _layers(style_layers, "--style-layers")
@@ -84,6 +92,8 @@ def style(
     from hubel.verbs.style import style as verb
 
     with watching() as watch:
+        if told:
+            watch.notice(told)
         found = verb(
             content,
             style,

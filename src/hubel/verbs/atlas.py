@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from hubel.data.sources import SOURCES, open_undivided
 from hubel.home import home
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.report.atlas import Unit, atlas_page
 from hubel.run import Run
 from hubel.training.recipe import from_run
@@ -58,6 +60,8 @@ def atlas(
     data: str | os.PathLike[str] | None = None,
     *,
     unit: int | None = None,
+    most: int | None = None,
+    images: int | None = None,
     rule: str = RULE,
     out: str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -70,13 +74,14 @@ def atlas(
 
     layer: as `hubel.summary` names it, of maps or of units. data: a data set, of which all but the
     test pictures are looked at, or any folder of pictures; a run needs none and is shown its own
-    validation pictures. unit: only this one. rule: a row of `rectifying.RULES`, by which
-    activations are taken back to the pixels. out: the folder for atlas.html, a JPEG of each unit
-    and atlas.json, where an earlier atlas is replaced; None: a new one, atlas in the model's run,
-    or here.
+    validation pictures. unit: only this one; most: only the first so
+    many. images: of the pictures only so many, spread over all of them. rule: a row of
+    `rectifying.RULES`, by which activations are taken back to the pixels. out: the folder for
+    atlas.html, a JPEG of each unit and atlas.json, where an earlier atlas is replaced; None: a new
+    one, atlas in the model's run, or here.
 
     The patches of all layers are found in one pass and kept, in the run or in HUBEL_HOME. The
-    first Ctrl-C ends it after the units at work, and what is done is written. Raises Mistake for a
+    first Ctrl-C ends it within a step, and what is done is written. Raises Mistake for a
     layer or unit that is not there, no pictures, or a folder that holds something else.
     """
     watch = watch or Watch()
@@ -87,9 +92,12 @@ def atlas(
     where = machine.device(device)
     run = own_run(model)
     samples, told = _samples(run, data, watch)  # before anything is fetched or loaded
+    if images is not None and images < len(samples):
+        spread = np.linspace(0, len(samples), images, endpoint=False).astype(np.int64)
+        samples, told = samples.subset(spread), f"{images:,} of {told}"
     classifier = loaded(model, download=download, watch=watch).to(where)
     name = called(model)
-    with machine.threads(threads), results.held() as folder, interruptible() as request:
+    with machine.threads(threads), results.held() as folder, interruptible(at_once=True) as request:
         spec = classifier.pixels
         blank = torch.full((1, spec.channels, *spec.size), 0.5, device=where)
         handed = [
@@ -98,12 +106,15 @@ def atlas(
         looked = _layer(handed, layer, unit)
         decoded = decode(samples, spec, told, workers=workers, watch=watch)
         kept_in = (run.path if run else home()) / "patches"
+        request.at_once = False  # from here on there is something to save
         state = top_patches(
             classifier, decoded.images, handed, kept_in, device=where, watch=watch, request=request
         )
-        chosen = list(range(looked.shape[1])) if unit is None else [unit]
-        units = Units(classifier, looked, state[layer], decoded, samples, rule)
-        found = [each for some in units.made(chosen, request, watch) for each in some]
+        chosen = list(range(looked.shape[1]))[:most] if unit is None else [unit]
+        work = Units(classifier, looked, state[layer], decoded, samples, rule)
+        found = [each for some in work.made(chosen, request, watch) for each in some]
+        if not found:
+            raise KeyboardInterrupt  # nothing was finished, and what is there stays
         facts = {
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "hubel": hubel.__version__,
@@ -114,15 +125,19 @@ def atlas(
             "pictures": len(decoded.images),
             "data": told,
             "rule": WORDS[rule],
-            "field": list(units.field),
+            "field": list(work.field),
         }
-        files = {each.file: each.sheet for each in found}
-        files[PAGE] = atlas_page(found, facts).encode()
-        text = json.dumps(facts | {"units": [each.as_json() for each in found]}, indent=2)
-        files[FACTS] = (text + "\n").encode()
-        folder.write_all(files)
-        folder.finish()
+        _write(folder, found, facts)
         return Atlas(folder.path / PAGE, tuple(found), len(found) < len(chosen))
+
+
+def _write(folder: Output, found: Sequence[Unit], facts: dict[str, Any]) -> None:
+    files = {each.file: each.sheet for each in found}
+    files[PAGE] = atlas_page(found, facts).encode()
+    text = json.dumps(facts | {"units": [each.as_json() for each in found]}, indent=2)
+    files[FACTS] = (text + "\n").encode()
+    folder.write_all(files)
+    folder.finish()
 
 
 def _samples(
