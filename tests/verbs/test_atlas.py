@@ -28,19 +28,19 @@ LAYER = "conv2.relu"
 
 
 class Told(Watch):
-    """Keeps the notices and the stages; may press Ctrl-C at one."""
+    """Keeps the notices and the stages; may press Ctrl-C at one, when so much of it is done."""
 
-    def __init__(self, interrupt_at: str = "") -> None:
+    def __init__(self, interrupt_at: str = "", after: float = 1) -> None:
         self.notices: list[str] = []
         self.stages: list[str] = []
-        self.interrupt_at = interrupt_at
+        self.interrupt_at, self.after = interrupt_at, after
 
     def notice(self, sentence: str) -> None:
         self.notices.append(sentence)
 
-    def progress(self, stage: str, done: int, total: int, detail: str = "") -> None:
+    def progress(self, stage: str, done: float, total: int, detail: str = "") -> None:
         self.stages.append(stage)
-        if stage == self.interrupt_at and done:
+        if stage == self.interrupt_at and done >= self.after:
             self.interrupt_at = ""
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -119,11 +119,16 @@ def test_a_stop_loses_nothing(
 ) -> None:
     monkeypatch.setattr(work, "TOGETHER", 4)
     found = hubel.atlas(
-        classifier, LAYER, folder, out=tmp_path / "atlas", watch=Told(interrupt_at="units")
+        classifier, LAYER, folder, out=tmp_path / "atlas", watch=Told("units", after=4.5)
     )
-    assert found.stopped
+    assert found.stopped  # in the middle of the fifth to the eighth, which are left out
     assert len(found.units) == 4
     assert found.page.read_text().count("data:image/jpeg") == 4
+    with pytest.raises(KeyboardInterrupt):
+        hubel.atlas(
+            classifier, LAYER, folder, out=tmp_path / "none", watch=Told("units", after=0.5)
+        )
+    assert not (tmp_path / "none").exists()
     # while patches are looked for, what was found is kept
     monkeypatch.setattr("hubel.verbs.patches.PIXELS", 1)
     monkeypatch.setenv("HUBEL_HOME", str(tmp_path / "second"))

@@ -1,9 +1,13 @@
 """hubel break: what is counted, written and said, also on the command line; small networks."""
 
+import itertools
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +18,10 @@ from hubel.breaking.norms import L2, LINF
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.pixels import PixelSpec
+from hubel.verbs import attack as attack_module
 from hubel.verbs import attack_subject
+from hubel.verbs.attacking import TRIED
+from hubel.verbs.heeding import Heeding
 from hubel.verbs.watch import Watch
 from tests.conftest import Command
 
@@ -310,3 +317,77 @@ def test_the_command_line(hubel_command: Command, run: Path, tmp_path: Path) -> 
         answer = hubel_command(*asked, *words)
         assert (answer.code, answer.out) == (2, ""), words
         assert message in answer.err, answer.err
+
+
+def test_the_minutes_pay_for_so_many_pictures_and_checks(run: Path, tmp_path: Path) -> None:
+    class Slow:
+        """A work whose attacks take so long, by the seconds that its `cost` says."""
+
+        at = SimpleNamespace(n=150, target=None)
+        blind = False
+
+        def __init__(self, each: float, trial: float) -> None:
+            self.cost = lambda _names, _clock: (each, trial)
+
+        def possible(self, names: list[str]) -> list[str]:
+            return names
+
+    def paid(each: float, trial: float, **how: Any) -> tuple[int, int, str]:
+        usual = {"images": None, "minutes": 1, "others": 0, "checks": True} | how
+        given = usual.pop("images"), usual.pop("minutes"), usual.pop("others")
+        return attack_module._paid(Slow(each, trial), ["pgd"], *given, **usual)
+
+    assert paid(0.01, 0.1) == (150, TRIED, "")  # all that there is
+    n, tried, told = paid(1.0, 2.0)
+    assert (n, tried) == (40, 10)  # two thirds of a minute, and what is left
+    assert told == (
+        "Attacked are 40 of 150 pictures, and the checks are made on 10: that is about 60 s of "
+        "work at most, of --minutes 1."
+    )
+    assert paid(1.0, 2.0, others=1)[:2] == (20, 10)
+    assert paid(1.0, 2.0, checks=False)[0] == 60
+    assert paid(1.0, 2.0, minutes=10)[0] == 150
+    n, tried, told = paid(1.0, 2.0, images=150)  # as asked; the checks keep to their third
+    assert (n, tried) == (150, 10)
+    assert told.startswith("The checks are made on 10: that is about 3 min of work")
+    assert paid(1000.0, 1000.0)[:2] == (20, 8)  # and never fewer
+    with pytest.raises(Mistake, match="--minutes is above 0"):
+        hubel.attack(run, minutes=0, out=tmp_path / "b")
+
+
+def test_fewer_pictures_are_a_draw_of_all(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(step=1000.0)  # every look at the clock is much later
+    monkeypatch.setattr(attack_module, "_paid", partial(attack_module._paid, clock=ticks.__next__))
+    watch = Heard()
+    found = hubel.attack(
+        run, attacks=["fgsm"], epsilons=[0.1], out=tmp_path / "b", threads=1, watch=watch
+    )
+    assert found.found.clean.of == attack_module.LEAST
+    assert any(f"Attacked are {attack_module.LEAST} of " in each for each in watch.notices)
+    assert any("the checks are made on 8" in line for line in found.found.lines)
+
+
+def test_a_stop_is_heard_within_an_attack(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a step, not only after a batch of pictures."""
+    steps = 0
+    forward = Heeding.forward
+
+    def counted(self: Heeding, pixels: Tensor) -> Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == 60:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert steps <= 60
+        return forward(self, pixels)
+
+    monkeypatch.setattr(Heeding, "forward", counted)
+    found = hubel.attack(
+        run, attacks=["fgsm", "pgd"], epsilons=[0.02], out=tmp_path / "b", images=30, threads=1,
+        steps=200,
+    )  # fmt: skip
+    assert found.stopped
+    assert {row.attack for row in found.found.rows} == {"fgsm"}

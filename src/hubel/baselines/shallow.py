@@ -148,7 +148,8 @@ def _best(
 def _named(
     machine: Fitted, classes: NDArray[np.int64], features: NDArray[np.float32]
 ) -> NDArray[np.int64]:
-    return classes[machine.scores(features).argmax(1)]
+    named: NDArray[np.int64] = classes[machine.scores(features).argmax(1)]
+    return named
 
 
 def some(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

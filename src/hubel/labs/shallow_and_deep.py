@@ -1,5 +1,6 @@
 """Features designed by hand with a classifier behind them, against a hierarchy that is learned."""
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from hubel.labs.built import network_for
 from hubel.labs.inversion import inversion, inversion_picture, likeness
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, colour_pictures, learn
+from hubel.mistakes import Failure
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
 from hubel.training.comparison import beside
 from hubel.training.evaluate import wilson
@@ -90,7 +92,9 @@ def _by_hand(setting: Setting, data: Pictures, outside: Part) -> dict[str, Rated
     test = Part(data.test.numpy(), data.test_labels.numpy())
     setting.watch.progress("by hand", 0, len(rows), BY_HAND[0])
     rated = {}
-    for row in baselines(train, outside, test, rows=rows):
+    for row in baselines(train, outside, test, rows=rows, seconds=math.inf):
+        if row.answers is None:
+            raise Failure(f"{row.name} did not converge: there is nothing to compare with.")
         rated[row.name] = _rated(row.answers, data)
         setting.watch.progress("by hand", len(rated), len(rows), row.name)
     return rated

@@ -108,7 +108,7 @@ def _fitted(
         value, slope = objective(at.reshape(shape))
         return value, slope.ravel()
 
-    def after(intermediate_result: object) -> None:
+    def after(_at: Numbers) -> None:
         if stop():
             raise StopIteration
 

@@ -25,9 +25,9 @@ def probe(
 ) -> tuple[Tensor, Tensor]:
     """features (N, D), labels int64 (N,) → weights (classes, D) and biases (classes,).
 
-    Softmax regression with an L2 penalty on standardised features, to convergence or STEPS; balanced: each
-    class weighs the same. validation: features and labels that choose the penalty, of equals the
-    strongest. A class without pictures is never named.
+    Softmax regression with an L2 penalty on standardised features, to convergence or STEPS;
+    balanced: each class weighs the same. validation: features and labels that choose the penalty,
+    of equals the strongest. A class without pictures is never named.
     """
     inside, known = _some(features.numpy(), labels.numpy(), seed)
     mean, deviation = inside.mean(0), inside.std(0)

@@ -3,9 +3,11 @@
 import json
 import math
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +18,26 @@ from hubel.breaking.attacks import ATTACKS, STEPS, Budget
 from hubel.breaking.norms import L2, LINF
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.pixels import PixelSpec
 from hubel.report.attack import NORMS, Attacks, attack_page
 from hubel.report.wording import interval, percent
 from hubel.verbs import machine
+from hubel.verbs.afford import MINUTES, afforded, check_minutes
 from hubel.verbs.attack_subject import Subject, subject
-from hubel.verbs.attacking import Work
+from hubel.verbs.attacking import TRIED, Work
 from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
 from hubel.verbs.place import near, place
-from hubel.verbs.watch import Watch
+from hubel.verbs.watch import Watch, about
 
 PAGE, FACTS = "attack.html", "attack.json"
 SET = "adversarial"  # the folder of pictures that fool
+MOST, LEAST = 200, 20  # pictures, where nobody says how many
+CHECKED = 8  # pictures at least, in the checks
+CHECKING = 1 / 3  # of the time, at least, is the checks'
 LEVELS = (1, 2, 4, 8, 16, 32)  # of 255: the usual ε
 USUAL = ("fgsm", "pgd")
 
@@ -81,7 +88,8 @@ def attack(
     target: str | int | None = None,
     steps: int = STEPS,
     restarts: int = 1,
-    images: int = 200,
+    images: int | None = None,
+    minutes: float = MINUTES,
     split: Split | None = None,
     against: Sequence[str | os.PathLike[str] | Classifier] = (),
     checks: bool = True,
@@ -97,61 +105,108 @@ def attack(
     """Robust accuracy against ε, whether it outlives a file, and whether the attacks are sound.
 
     model, data, split: as `hubel.evaluate` takes them. images: at most so many of them, drawn by
-    the seed. attacks: rows of `breaking.robustness.ATTACKS`. epsilons: the largest changes of a
-    pixel, in units of [0, 1]; None: 1, 2, 4, 8, 16 and 32 of 255. In L2 an ε is these times half
-    of √(pixels' number), the length of a change of half of that everywhere, unless epsilons are
-    given, which count for every norm. target: the class, by name or number, that pictures are to be
-    taken for; None: any wrong one. steps, restarts: of PGD.
+    the seed; None: 200, or as many as take about so many minutes with their checks, LEAST at least,
+    by what the first few take; the checks keep to the minutes in any case. attacks:
+    rows of `breaking.robustness.ATTACKS`. epsilons: the largest changes of a pixel, in units of
+    [0, 1]; None: 1, 2, 4, 8, 16 and 32 of 255. In L2 an ε is these times half of √(pixels' number),
+    the length of a change of half of that everywhere, unless epsilons are given, which count for
+    every norm. target: the class, by name or number, that pictures are to be taken for; None: any
+    wrong one. steps, restarts: of PGD.
     against: other models of the same classes: attacked as well, for their curves beside the
     model's; and where they see pictures of its size, what is made for one is shown to all.
-    checks: whether the attacks themselves are put on trial. save: write the pictures that the last
-    attack makes at full strength within the largest ε as a data set, in folders by right class.
-    out: the folder for attack.html, its pictures and attack.json, where an earlier attack is
-    replaced; None: a new one, break in the model's run, or here.
+    checks: whether the attacks themselves are put on trial. save: write the
+    pictures that the last attack makes at full strength within the largest ε as a data set, in
+    folders by right class. out: the folder for attack.html, its pictures and attack.json, where an
+    earlier attack is replaced; None: a new one, break in the model's run, or here.
 
     Only pictures that are right to begin with are attacked. Where the network hands no gradient
     back, the attacks that follow it give way to a random search, and that is said. The first
-    Ctrl-C ends it after the pictures at work, and what there is is written.
+    Ctrl-C ends it within a step, and what is whole is written.
     Raises Mistake for what cannot be asked, Failure where no picture is named rightly.
     """
     watch = watch or Watch()
     _check(attacks, epsilons, steps, restarts, aimed=target is not None)
+    check_minutes(minutes)
     results = place(out, near(model, "break"), FACTS, "attack", data=data)
     check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     others = [loaded(each, download=download, watch=watch).to(where) for each in against]
     names = _names((model, *against))
-    with machine.threads(threads), results.held() as folder, interruptible() as request:
-        at, *beside = (
-            subject(
-                model, each, data, target=target, split=split, most=images, seed=seed,
-                workers=workers, watch=watch,
-            )
-            for each in (classifier, *others)
-        )  # fmt: skip
-        budget = Budget(steps, restarts, target is not None, seed)
-        work = Work(at, budget, _within(epsilons, classifier.pixels), watch, request)
+    with machine.threads(threads), results.held() as folder, interruptible(at_once=True) as request:
+        budget, within = Budget(steps, restarts, target is not None, seed), _within(epsilons)
+        how = {"target": target, "split": split, "seed": seed, "workers": workers}
+        every = (classifier, *others)
+        at, *beside = _subjects(model, every, data, MOST if images is None else images, watch, how)
+        work = Work(at, budget, within(classifier.pixels), watch, request)
+        n, tried, told = _paid(work, attacks, images, minutes, len(others), checks=checks)
+        if n < at.n:
+            at, *beside = _subjects(model, every, data, n, Watch(), how)
+            work = Work(at, budget, within(classifier.pixels), Watch(), request)
+        work.begin(watch, tried, told)
         for name in work.possible(attacks):
             work.attack(name)
         for theirs, title in zip(beside, names[1:], strict=True):
             if work.going:
-                work.beside(theirs, title, attacks, _within(epsilons, theirs.classifier.pixels))
+                work.beside(theirs, title, attacks, within(theirs.classifier.pixels))
         if checks and work.going:
             work.check(list(work.fooled))
         if others and work.going:
             work.transfer(others, names, attacks[0], _middle(work.epsilons[attacks[0]]))
         if not work.rows and not work.going:
             raise KeyboardInterrupt  # nothing was finished, and what is there stays
-        found, facts, saved = work.found(), _facts(names[0], at, seed), None
-        files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
-        folder.write_all(files | _page(found, facts))
-        if save and work.going:
-            saved = work.save(list(work.possible(attacks))[-1], folder, SET)
-            found = work.found()
-            folder.write_all(_page(found, facts))
-        folder.finish()
+        found, saved = _written(work, folder, _facts(names[0], at, seed), attacks if save else ())
     return Attacked(folder.path / PAGE, found, saved, stopped=not work.going)
+
+
+def _written(
+    work: Work, folder: Output, facts: dict[str, Any], save: Sequence[str]
+) -> tuple[Attacks, Path | None]:
+    """The page, and what the last attack of `save` makes as a data set, if there is one."""
+    found, saved = work.found(), None
+    files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
+    folder.write_all(files | _page(found, facts))
+    if save and work.going:
+        saved = work.save(list(work.possible(save))[-1], folder, SET)
+        found = work.found()
+        folder.write_all(_page(found, facts))
+    folder.finish()
+    return found, saved
+
+
+def _subjects(
+    model: str | os.PathLike[str] | Classifier, classifiers: Sequence[Classifier],
+    data: str | os.PathLike[str] | None, most: int, watch: Watch, how: dict[str, Any],
+) -> list[Subject]:  # fmt: skip
+    return [subject(model, each, data, most=most, watch=watch, **how) for each in classifiers]
+
+
+def _paid(
+    work: Work, attacks: Sequence[str], images: int | None, minutes: float, others: int, *,
+    checks: bool, clock: Callable[[], float] = time.monotonic,
+) -> tuple[int, int, str]:  # fmt: skip
+    """Pictures that the minutes pay for, how many of them for the checks, and what to say of it."""
+    names = list(work.possible(attacks))
+    each, trial = work.cost(names, clock)
+    each *= 1 + others
+    seconds, most = 60 * minutes, work.at.n
+    checks = checks and work.at.target is None and not work.blind
+    n = most
+    if images is None:
+        share = seconds * (1 - CHECKING if checks else 1)
+        n = afforded(share, each, least=min(LEAST, most), most=most)
+    left = max(seconds - n * each, CHECKING * seconds)
+    tried = afforded(left, trial, least=CHECKED, most=TRIED)
+    whole = n * each + (min(n, tried) * trial if checks else 0)
+    if n == most and (tried >= min(n, TRIED) or not checks):
+        return n, tried, ""
+    some = "" if n == most else f"attacked are {n} of {most} pictures"
+    if checks and tried < min(n, TRIED):
+        some += f"{', and ' if some else ''}the checks are made on {tried}"
+    return n, tried, (
+        f"{some[0].upper()}{some[1:]}: that is {about(whole)} of work at most, of --minutes "
+        f"{minutes:g}."
+    )  # fmt: skip
 
 
 def _facts(model: str, at: Subject, seed: int) -> dict[str, Any]:
@@ -187,8 +242,12 @@ def _told(found: Attacks) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _within(given: Sequence[float] | None, spec: PixelSpec) -> dict[str, list[float]]:
-    """The ε of each attack, by its name."""
+def _within(given: Sequence[float] | None) -> Callable[[PixelSpec], dict[str, list[float]]]:
+    """The ε of each attack, by its name, on such pixels."""
+    return partial(_epsilons, given)
+
+
+def _epsilons(given: Sequence[float] | None, spec: PixelSpec) -> dict[str, list[float]]:
     if given is not None:
         return dict.fromkeys(ATTACKS, sorted(set(given)))
     half = math.sqrt(spec.channels * spec.size[0] * spec.size[1]) / 2

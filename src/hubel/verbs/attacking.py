@@ -1,7 +1,8 @@
 """A classifier under attack: its pictures, what each attack does to them, and the record of it."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -31,14 +32,17 @@ from hubel.report.attack import (
 )  # fmt: skip
 from hubel.training.evaluate import wilson
 from hubel.verbs.adversarial_set import adversarial_set
+from hubel.verbs.afford import few
 from hubel.verbs.attack_examples import shown
 from hubel.verbs.attack_subject import Subject
-from hubel.verbs.interrupt import Request
+from hubel.verbs.heeding import Heeding
+from hubel.verbs.interrupt import Request, Stopped
 from hubel.verbs.labelled import numbered
 from hubel.verbs.watch import Watch
 
 TRIED, SHARED = 50, 100  # pictures, of the checks and of transfer
 CHECKS = 4
+AGAIN = 6  # times that the checks attack a picture, about
 
 
 class Work:
@@ -52,7 +56,9 @@ class Work:
         watch: Watch,
         request: Request,
     ) -> None:
-        """epsilons: of each attack, by its name."""
+        """epsilons: of each attack, by its name. Attacks look for a stop at every step."""
+        self.network, self.heard = Heeding(at.network, self._heed), False
+        self.most_tried = TRIED
         self.at, self.budget, self.epsilons = at, budget, dict(epsilons)
         self.watch, self.request = watch, request
         self.rows: list[Row] = []
@@ -63,6 +69,10 @@ class Work:
         self.matrix: Transfer | None = None
         self.lines: list[str] = []
         self.blind = not self._has_gradient()
+
+    def _heed(self) -> None:
+        if not self.heard:
+            self.request.heed()
 
     @property
     def going(self) -> bool:
@@ -75,11 +85,11 @@ class Work:
                 some = at.pixels[:1].clone(), at.wanted[:1].clone()
                 pulled(own, *some, LOSSES["cross-entropy"])
         except Failure as none:
-            self._tell(f"{none} Attacks by gradient give way to the random search.")
+            self.tell(f"{none} Attacks by gradient give way to the random search.")
             return False
         return True
 
-    def _tell(self, sentence: str) -> None:
+    def tell(self, sentence: str) -> None:
         self.lines.append(sentence)
         self.watch.notice(sentence)
 
@@ -98,6 +108,31 @@ class Work:
             )
         yield from dict.fromkeys(SEARCHES[ATTACKS[name].norm.name] for name in names)
 
+    def begin(self, watch: Watch, tried: int, told: str) -> None:
+        """tried: pictures, of the checks. told: what is to be said of how many there are."""
+        self.watch, self.most_tried = watch, tried
+        if told:
+            self.tell(told)
+
+    def cost(self, names: Sequence[str], clock: Callable[[], float]) -> tuple[float, float]:
+        """Seconds a picture: of all these attacks within all ε, and of the checks.
+
+        By what a few of them take within the smallest ε, where most resist: it will be less.
+        """
+        at, some = self.at, slice(min(few(self.at.pixels[0].numel()), self.at.batch))
+        every = slowest = 0.0
+        for name in names:
+            attack, epsilons = ATTACKS[name], self.epsilons[name]
+            began = clock()
+            next(robustness(
+                self.network, at.pixels[some], at.wanted[some], attack, [min(epsilons)],
+                budget=self.budget, batch=at.batch,
+            ))  # fmt: skip
+            each = (clock() - began) / len(at.pixels[some])
+            slowest = max(slowest, each)
+            every += each * (len(epsilons) if attack.nearest is None else 1)
+        return every, AGAIN * slowest
+
     def attack(self, name: str) -> None:
         """Add a row for each ε, and examples."""
         at, attack, epsilons, batches = self.at, ATTACKS[name], self.epsilons[name], 0
@@ -106,24 +141,31 @@ class Work:
             nonlocal batches
             batches += 1
             self.watch.progress(name, min(batches, most), most)
-            return self.request.made
+            self.heard = self.request.made  # with the last batch of an ε, its row is worth keeping
+            return self.heard
 
         parts = math.ceil(len(at.pixels) / at.batch)
         most = parts * (len(epsilons) if attack.nearest is None else 1)
         if not self.going:
             return
-        for found in robustness(
-            at.network, at.pixels, at.wanted, attack, epsilons, budget=self.budget,
-            batch=at.batch, on_batch=on_batch,
-        ):  # fmt: skip
+        with suppress(Stopped):
+            self._add(name, attack, robustness(
+                self.network, at.pixels, at.wanted, attack, epsilons, budget=self.budget,
+                batch=at.batch, on_batch=on_batch,
+            ))  # fmt: skip
+            self.watch.progress(name, most, most)
+
+    def _add(self, name: str, attack: Attack, attacked: Iterator[Fooled]) -> None:
+        at = self.at
+        for found in attacked:
+            self.request.at_once = False  # from here on there is something to keep
             self.rows.append(self._row(name, attack, found))
             self.fooled.setdefault(name, {})[found.epsilon] = found.fooled
             self._nearer(name, attack, found)
             half = 2 * int(found.fooled.sum()) >= len(at.pixels)
-            if name not in self.shown and (half or found.epsilon == max(epsilons)):
+            if name not in self.shown and (half or found.epsilon == max(self.epsilons[name])):
                 made = shown(at, self.budget, attack, found)
                 self.shown |= {name: made} if made else {}
-        self.watch.progress(name, most, most)
 
     def _row(self, name: str, attack: Attack, found: Fooled) -> Row:
         at, fools = self.at, int(found.fooled.sum())
@@ -163,18 +205,25 @@ class Work:
                 (each for each in names if ATTACKS[each].norm is norm),
                 key=lambda each: -sum(int(part.sum()) for part in self.fooled[each].values()),
             )
-            while self.going and not self._holds(name):
+            while self.going and self._fails(name):
                 stronger = ATTACKS[name].stronger
                 if stronger in self.fooled or not self.going:
                     break
-                self._tell(f"{stronger} goes on where {name} is too weak.")
+                self.tell(f"{stronger} goes on where {name} is too weak.")
                 self.epsilons.setdefault(stronger, self.epsilons[name])
                 self.attack(stronger)
                 name = stronger
 
+    def _fails(self, name: str) -> bool:
+        """Whether something is known that must hold of a sound attack, and does not; it is told."""
+        try:
+            return not self._holds(name)
+        except Stopped:
+            return False
+
     def _holds(self, name: str) -> bool:
         """Whether all that must hold of a sound attack holds of this one; each is told."""
-        at, some = self.at, slice(TRIED)
+        at, some = self.at, slice(self.most_tried)
         half = len(at.pixels) / 2
         epsilon = min(
             self.fooled[name],
@@ -183,7 +232,7 @@ class Work:
         resist, passed, done = ~self.fooled[name][epsilon][some], True, 0
         self.watch.progress("checks", 0, CHECKS)
         for found in trials.checks(
-            at.network, at.pixels[some], at.labels[some], resist, name=name, epsilon=epsilon,
+            self.network, at.pixels[some], at.labels[some], resist, name=name, epsilon=epsilon,
             steps=self.budget.steps, restarts=self.budget.restarts, seed=self.budget.seed,
             batch=at.batch, on_batch=lambda: self.request.made,
         ):  # fmt: skip
@@ -191,7 +240,7 @@ class Work:
             passed, done = passed and found.passed, done + 1
             self.watch.progress("checks", done, CHECKS)
             if not found.passed:
-                self._tell(
+                self.tell(
                     f"{name} fails what must hold of a sound attack: {found.name} ({found.found})."
                 )
         self.watch.progress("checks", CHECKS, CHECKS)
@@ -219,7 +268,7 @@ class Work:
         networks = [own, *others]
         for other, name in zip(others, names[1:], strict=True):
             if (other.pixels.size, other.pixels.channels) != (own.pixels.size, own.pixels.channels):
-                self._tell(
+                self.tell(
                     f"{name} sees pictures of another size or kind than {names[0]}: what is made "
                     "for one cannot be shown to the other."
                 )
@@ -234,7 +283,7 @@ class Work:
             both &= ~taken(each, pixels, named, batch=self.at.batch)
         n = int(both.sum())
         if n == 0:
-            self._tell("No picture is named rightly by all these networks: nothing to transfer.")
+            self.tell("No picture is named rightly by all these networks: nothing to transfer.")
             return
 
         def on_attack(i: int) -> bool:
@@ -243,18 +292,21 @@ class Work:
 
         try:
             found = transferred(
-                networks, [pixels[both]] * len(networks), [named[both] for named in labels],
+                [Heeding(each, self.request.heed) for each in networks],
+                [pixels[both]] * len(networks), [named[both] for named in labels],
                 epsilon=epsilon, norm=norm, steps=self.budget.steps, batch=self.at.batch,
                 on_attack=on_attack,
             )  # fmt: skip
         except Failure as none:
-            self._tell(f"What fools one is not shown to the others. {none}")
+            self.tell(f"What fools one is not shown to the others. {none}")
+            return
+        except Stopped:
             return
         self.matrix = Transfer(tuple(names), found.tolist(), n, norm.name, epsilon)
 
     def save(self, name: str, folder: Output, inside: str) -> Path:
         """Write what an attack makes within its largest ε as a data set; see `adversarial_set`."""
-        self._tell(
+        self.tell(
             adversarial_set(self.at, self.budget, name, max(self.epsilons[name]), folder, inside)
         )
         return folder.path / inside

@@ -65,7 +65,7 @@ def beside_baselines(
         if len(test.labels) != len(right):
             raise Failure("The test pictures changed while they were measured: measure again.")
         watch.progress("baselines", 0, len(BASELINES))
-        for row in baselines(train, validation, test):
+        for row in baselines(train, validation, test, seconds=shallow.SECONDS):
             good = None if row.answers is None else (row.answers == test.labels).tolist()
             rows.append({"name": row.name, "right": good, "trained_on": row.trained_on})
             watch.progress("baselines", len(rows), len(BASELINES), row.name)

@@ -2,9 +2,11 @@
 
 import json
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,17 @@ from hubel.output import Output
 from hubel.report.corruptions import Corruptions, corruptions_page
 from hubel.report.wording import percent
 from hubel.verbs import machine
+from hubel.verbs.afford import MINUTES, afforded, check_minutes
 from hubel.verbs.corrupting import Measured, Work, saved, subject
 from hubel.verbs.early import check_measured
-from hubel.verbs.interrupt import interruptible
+from hubel.verbs.interrupt import Request, interruptible
 from hubel.verbs.labelled import Split, flattered, samples_of
 from hubel.verbs.load import called, loaded, own_run
 from hubel.verbs.place import near, place
-from hubel.verbs.watch import Watch
+from hubel.verbs.watch import Watch, about
 
 PAGE, FACTS = "corruptions.html", "corruptions.json"
+MOST, LEAST = 1000, 50  # pictures, where nobody says how many
 SET = "corrupted"  # the folder of corrupted pictures
 
 
@@ -65,7 +69,8 @@ def corrupt(
     against: str | os.PathLike[str] | Classifier | None = None,
     corruptions: Sequence[str] | None = None,
     severities: Sequence[int] = SEVERITIES,
-    images: int = 1000,
+    images: int | None = None,
+    minutes: float = MINUTES,
     split: Split | None = None,
     save: bool = False,
     seed: int = 0,
@@ -79,7 +84,8 @@ def corrupt(
     """Wrong answers by corruption and severity, and the mean corruption error.
 
     model, data, split: as `hubel.evaluate` takes them. images: at most so many of them, drawn by
-    the seed. corruptions: rows of `breaking.corruptions.table.CORRUPTIONS`; None: all.
+    the seed; None: 1,000, or as many as take about so many minutes, LEAST at least, by what the
+    first few take. corruptions: rows of `breaking.corruptions.table.CORRUPTIONS`; None: all.
     against: a reference of the same classes, on the same pictures; with it there is a mean
     corruption error (Hendrycks & Dietterich 2019), without it the errors beside the network's own
     on the pictures as they are. Each network sees pictures of its own size, corrupted at that size.
@@ -89,45 +95,78 @@ def corrupt(
     out: the folder for corruptions.html, its pictures and corruptions.json, where an earlier result
     of corruptions is replaced; None: a new one, break-corruptions in the model's run, or here.
 
-    The first Ctrl-C ends it after the corruption at work, and what there is is written.
+    The first Ctrl-C ends it, and what there is without the corruption at work is written.
     Raises Mistake for what cannot be asked, KeyboardInterrupt where it is stopped before anything
     was measured.
     """
     watch = watch or Watch()
     names, chosen = _asked(corruptions, severities)
+    check_minutes(minutes)
     usual = near(model, "break-corruptions")
     results = place(out, usual, FACTS, "result of corruptions", data=data)
     check_measured(data, split)
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch).to(where)
     other = None if against is None else loaded(against, download=download, watch=watch).to(where)
-    with machine.threads(threads), results.held() as folder, interruptible() as request:
-        own = subject(
-            model, classifier, data, split=split, most=images, seed=seed, workers=workers,
-            watch=watch,
-        )  # fmt: skip
-        theirs = None
+    with machine.threads(threads), results.held() as folder, interruptible(at_once=True) as request:
         if against is not None and other is not None:
             learned = own_run(against)
             if learned is not None:
                 samples = samples_of(own_run(model), data, split, Watch())[1]
                 flattered(learned, learned.path.name, samples, watch)
-            theirs = subject(
-                model, other, data, split=split, most=images, seed=seed, workers=workers,
-                watch=watch, name=called(against, "the reference"),
-            )  # fmt: skip
-            if len(theirs.labels) != len(own.labels):
-                raise Failure("The two models could not read the same pictures.")
-        work = Work(own, theirs, chosen, seed, watch, request)
+        begun = partial(
+            _begun, model, classifier, other, data, chosen, request, split=split, seed=seed,
+            workers=workers, reference="" if against is None else called(against, "the reference"),
+        )  # fmt: skip
+        work = begun(MOST if images is None else images, watch)
+        if images is None:
+            n = _paid(work, names, minutes)
+            if n < len(work.own.labels):
+                work = begun(n, Watch())
+                work.watch = watch
+        work.of = len(names)
         for name in names:
             work.measure(name)
         if not work.rows:
             raise KeyboardInterrupt  # nothing was measured, and what is there stays
         found = work.found()
-        _write(folder, found, _facts(model, own, seed))
+        _write(folder, found, _facts(model, work.own, seed))
         kept = saved(work, folder, SET) if save and not request.made else None
         folder.finish()
         return Corrupted(folder.path / PAGE, found, kept, stopped=request.made)
+
+
+def _begun(
+    model: str | os.PathLike[str] | Classifier, classifier: Classifier, other: Classifier | None,
+    data: str | os.PathLike[str] | None, severities: Sequence[int], request: Request, most: int,
+    watch: Watch, *, split: Split | None, seed: int, workers: int, reference: str,
+) -> Work:  # fmt: skip
+    """The pictures read and answered, by the reference too."""
+    own, *theirs = (
+        subject(
+            model, each, data, split=split, most=most, seed=seed, workers=workers, watch=watch,
+            name=name,
+        )
+        for each, name in ((classifier, ""), (other, reference))
+        if each is not None
+    )  # fmt: skip
+    if theirs and len(theirs[0].labels) != len(own.labels):
+        raise Failure("The two models could not read the same pictures.")
+    return Work(own, theirs[0] if theirs else None, severities, seed, watch, request)
+
+
+def _paid(
+    work: Work, names: Sequence[str], minutes: float, clock: Callable[[], float] = time.monotonic
+) -> int:
+    """How many of the pictures the minutes pay for; fewer than all is told."""
+    every, each = len(work.own.labels), work.cost(names, clock)
+    n = afforded(60 * minutes, each, least=min(LEAST, every), most=every)
+    if n < every:
+        work.watch.notice(
+            f"Corrupted are {n} of {every} pictures: that is {about(n * each)} of work, of "
+            f"--minutes {minutes:g}."
+        )
+    return n
 
 
 def _asked(

@@ -1,8 +1,10 @@
 """A classifier's pictures under corruptions: which answers are wrong, and the record of it."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,8 @@ from hubel.report.attack import Share
 from hubel.report.corruptions import Corruptions, Figure, Row, by_corruption, by_severity
 from hubel.report.rows import picture_rows
 from hubel.training.evaluate import wilson
-from hubel.verbs.interrupt import Request
+from hubel.verbs.afford import few
+from hubel.verbs.interrupt import Request, Stopped
 from hubel.verbs.labelled import Split, class_folder, labelled
 from hubel.verbs.watch import Watch
 
@@ -75,7 +78,7 @@ def subject(
 class Work:
     """What has been measured so far; nothing more is begun where a stop was asked for.
 
-    wrong: corruption → (severities, N); beside: the reference's.
+    wrong: corruption → (severities, N); beside: the reference's. of: how many there will be.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Work:
     ) -> None:
         self.own, self.reference, self.seed = own, reference, seed
         self.severities, self.watch, self.request = tuple(severities), watch, request
+        self.of = 1
         self.wrong: dict[str, NDArray[np.bool_]] = {}
         self.beside: dict[str, NDArray[np.bool_]] = {}
         # the picture that is shown: what the network is surest of, a person knows too
@@ -99,22 +103,42 @@ class Work:
         return list(self.wrong)
 
     def measure(self, name: str) -> None:
-        """One corruption at every severity, of both networks."""
-        if self.request.made:
-            return
-        self.watch.progress("corrupt", 0, 1, name)
-        ours = self._under(self.own, name)
-        if self.reference is not None:
-            self.beside[name] = self._under(self.reference, name)
-        self.wrong[name] = ours
-        self.watch.progress("corrupt", 1, 1, name)
+        """One corruption at every severity, of both networks; nothing where a stop comes first."""
+        before = len(self.wrong)
+        networks = [each for each in (self.own, self.reference) if each is not None]
+        under: list[NDArray[np.bool_]] = []
+        with suppress(Stopped):
+            for at, severity in product(networks, self.severities):
+                share = len(under) / (len(networks) * len(self.severities))
+                self.watch.progress("corrupt", before + share, self.of, name)
+                self.request.heed()
+                under.append(self._under(at, name, severity))
+            ours, *theirs = np.split(np.stack(under), len(networks))
+            self.wrong[name] = ours
+            if theirs:
+                self.beside[name] = theirs[0]
+            self.request.at_once = False  # from here on there is something to keep
+            self.watch.progress("corrupt", before + 1, self.of, name)
 
-    def _under(self, at: Measured, name: str) -> NDArray[np.bool_]:
-        found = [
-            _wrong(at.classifier, corrupted(at.images, name, severity, self.seed), at.labels)
-            for severity in self.severities
-        ]
-        return np.stack(found)
+    def _under(self, at: Measured, name: str, severity: int) -> NDArray[np.bool_]:
+        def parts() -> Iterator[Tensor]:
+            for part in corrupted(at.images, name, severity, self.seed):
+                self.request.heed()
+                yield part
+
+        return _wrong(at.classifier, parts(), at.labels)
+
+    def cost(self, names: Sequence[str], clock: Callable[[], float]) -> float:
+        """Seconds that a picture takes of all these corruptions, by what a few take."""
+        networks = [each for each in (self.own, self.reference) if each is not None]
+        some = slice(few(self.own.images[0].numel()))
+        middle = self.severities[len(self.severities) // 2]
+        began = clock()
+        for at in networks:
+            for name in names:
+                parts = corrupted(at.images[some], name, middle, self.seed)
+                _wrong(at.classifier, parts, at.labels[some])
+        return (clock() - began) / len(self.own.images[some]) * len(self.severities)
 
     def found(self) -> Corruptions:
         """The record, with its drawings."""

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from hubel.report.look import Look, look_page
 from hubel.understanding.saliency import last_maps
 from hubel.verbs import machine
 from hubel.verbs.load import called, loaded
-from hubel.verbs.looking import Choice, looked
+from hubel.verbs.looking import PARTS, TRIALS, Choice, looked
 from hubel.verbs.place import near, place
 from hubel.verbs.predict import named
 from hubel.verbs.report import first_layer
@@ -97,10 +99,15 @@ def look(
         layer = layer or last_maps(classifier, read[0][1][None])
         choice = Choice(label, layer, unit, square, stride, fill, trust)
         looks = []
+        parts, of = count(1), PARTS + (TRIALS if trust else 0)
+
+        def on_part(title: str) -> None:
+            watch.progress("look", next(parts) / of, len(read), title)
+
         for i, (title, pixels) in enumerate(read):
             watch.progress("look", i, len(read), title)
-            looks.append(looked(classifier, title, pixels, choice, watch))
-        watch.progress("look", len(read), len(read))
+            done = partial(on_part, title)
+            looks.append(looked(classifier, title, pixels, choice, watch, done))
         drawings = list(_of_the_network(classifier))
         facts = {
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),

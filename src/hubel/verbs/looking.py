@@ -42,6 +42,7 @@ STEPS = 64  # of integrated gradients
 SAMPLES = 25  # of SmoothGrad
 LEVELS, PLACES = 12, 3  # of deletion and insertion curves, and of maps moved elsewhere
 DRAWS = 6  # networks of random weights
+PARTS, TRIALS = 3, 5  # of the work on a picture: maps, occlusion, units; and trials of five maps
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,26 @@ class Choice:
     trust: bool
 
 
-def looked(classifier: Classifier, name: str, pixels: Tensor, choice: Choice, watch: Watch) -> Look:
-    """pixels (C, H, W) in [0, 1] → all that the page says of this picture."""
+def looked(
+    classifier: Classifier, name: str, pixels: Tensor, choice: Choice, watch: Watch,
+    on_part: Callable[[], None] = lambda: None,
+) -> Look:  # fmt: skip
+    """pixels (C, H, W) in [0, 1] → all that the page says of this picture.
+
+    on_part: called after each of the PARTS, and of the TRIALS where there are some.
+    """
     with evaluating(classifier) as classifier:
         probabilities = classifier.probabilities(pixels[None])[0]
     values, labels = probabilities.topk(min(TOP, len(probabilities)))
     target = int(labels[0]) if choice.target is None else choice.target
     maps, lines = _maps(classifier, pixels, target, choice.layer)
+    on_part()
     found = occlude(
         classifier, pixels, target, square=choice.square, stride=choice.stride, fill=choice.fill,
         layer=choice.layer, unit=choice.unit,
         progress=lambda done, total: watch.progress("occlusion", done, total, name),
     )  # fmt: skip
+    on_part()
     picture = _picture(pixels)
     title = classifier.classes[target]
     drawings = [
@@ -83,7 +92,10 @@ def looked(classifier: Classifier, name: str, pixels: Tensor, choice: Choice, wa
         *_units(classifier, pixels, picture, choice),
         _first_maps(classifier, pixels),
     ]
-    trust = _trust(classifier, pixels, target, maps, found, choice.layer) if choice.trust else []
+    on_part()
+    trust: list[Trial] = []
+    if choice.trust:
+        trust = _trust(classifier, pixels, target, maps, found, choice.layer, on_part)
     return Look(
         name,
         [(classifier.classes[k], p) for k, p in zip(labels.tolist(), values.tolist(), strict=True)],
@@ -247,7 +259,7 @@ def _first_maps(classifier: Classifier, pixels: Tensor) -> Drawing:
 
 def _trust(
     classifier: Classifier, pixels: Tensor, target: int, maps: dict[str, Tensor],
-    found: Occlusion, layer: str,
+    found: Occlusion, layer: str, on_part: Callable[[], None],
 ) -> list[Trial]:  # fmt: skip
     score = of_class(target)
     quick: dict[str, Explain] = {
@@ -258,10 +270,11 @@ def _trust(
     side = torch.nn.functional.interpolate(
         hides[None, None], size=pixels.shape[1:], mode="bilinear"
     )[0, 0].to(pixels)  # fmt: skip
-    return [
-        _trial(classifier, pixels, target, what, values, quick.get(what))
-        for what, values in (maps | {"occlusion": side}).items()
-    ]
+    trials = []
+    for what, values in (maps | {"occlusion": side}).items():
+        trials.append(_trial(classifier, pixels, target, what, values, quick.get(what)))
+        on_part()
+    return trials
 
 
 def _trial(

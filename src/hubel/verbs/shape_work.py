@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hubel.output import Output
 from hubel.pixels import Unreadable, as_png, decode
 from hubel.tensors import pack
 from hubel.understanding.style_layers import chosen
-from hubel.verbs.interrupt import Request
+from hubel.verbs.interrupt import Request, heeding
 from hubel.verbs.shape_sources import as_levels, as_pixels
 from hubel.verbs.watch import Watch
 
@@ -57,7 +58,7 @@ class Work:
         return f"{IMAGES}/{shape}-in-{texture}-{found.hexdigest()[:16]}.png"
 
     def make(self, request: Request, watch: Watch) -> NDArray[np.uint8]:
-        """All images uint8 (M, C, H, W); after a stop was asked for, those that there are.
+        """All images uint8 (M, C, H, W); after a stop was asked for, those that are whole.
 
         What the folder has is read; what it lacks is made and written at once.
         """
@@ -70,12 +71,12 @@ class Work:
         made: list[NDArray[np.uint8]] = []
         running = conflicts(
             self.pairs, as_pixels(self.images), as_pixels(self.textures), method=self.method,
-            painting=self.painting, seed=self.seed,
+            painting=replace(self.painting, on_step=request.heed), seed=self.seed,
             made={i: as_pixels(image) for i, image in there.items()},
         )  # fmt: skip
         total = len(self.pairs)
         watch.progress("paint", 0, total)
-        for each in running:
+        for each in heeding(running):
             image = as_levels(each.image)
             if each.number not in there:
                 self.folder.write(self.files[each.number], as_png(image.transpose(1, 2, 0)))

@@ -57,17 +57,19 @@ class Work:
     def paint(self, painting: Painting, request: Request, watch: Watch) -> None:
         """Step by step, saving; ends after a step where a stop was asked for."""
         steps, detail = self.kept.steps, f"style weight {painting.weight:g}"
+        before = steps * self.kept.paintings.index(painting)
+        every = steps * len(self.kept.paintings)
         saved = time.monotonic()
         for step in self._steps(painting):
             painting.add(step)
-            watch.progress("paint", step.number, steps, detail)
+            watch.progress("paint", before + step.number, every, detail)
             if request.made and step.number < steps:
                 return
             if time.monotonic() - saved >= SAVE_SECONDS:
                 self.save()
                 saved = time.monotonic()
         painting.ended = painting.steps < steps
-        watch.progress("paint", steps, steps, detail)
+        watch.progress("paint", before + steps, every, detail)
         self._write(file_of(painting), as_png(eight_bit(painting.image())))
         self.save()
 

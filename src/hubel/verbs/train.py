@@ -238,6 +238,7 @@ def _loop(session: Session, minutes: float | None, request: Request) -> Stopped:
     """Run the training, saving after every epoch and every so many seconds, before it is told."""
     state, recipe, watch = session.state, session.recipe, session.watch
     began = saved = time.monotonic()
+    steps = recipe.epochs * len(session.batches)
     for event in events(session):
         request.at_once = False  # from here on there is something to save
         now = time.monotonic()
@@ -250,7 +251,7 @@ def _loop(session: Session, minutes: float | None, request: Request) -> Stopped:
             if now - saved >= recipe.checkpoint_seconds:
                 save(session)
                 saved = now
-            watch.progress("train", event.number, 0, f"epoch {event.epoch}/{recipe.epochs}")
+            watch.progress("train", event.number, steps, f"epoch {event.epoch}/{recipe.epochs}")
         going_on = state.epoch < recipe.epochs and not out_of_patience(state, recipe.patience)
         if going_on and (request.made or (minutes and now - began >= 60 * minutes)):
             save(session)

@@ -14,11 +14,11 @@ from hubel.model import Classifier
 from hubel.report.atlas import Unit, unit_sheet
 from hubel.understanding.crops import Box, crop, held, seen
 from hubel.understanding.deconvnet import project
-from hubel.understanding.maximise import maximise
+from hubel.understanding.maximise import OnStep, maximise
 from hubel.understanding.objectives import Objective
 from hubel.understanding.outputs import Handed, handed_on
 from hubel.understanding.patches import TopPatches
-from hubel.verbs.interrupt import Request
+from hubel.verbs.interrupt import Request, Stopped
 from hubel.verbs.watch import Watch
 
 TOGETHER = 16  # units that are worked on at a time
@@ -45,26 +45,40 @@ class Units:
         self.shape = self._image_shape()
 
     def made(self, chosen: Sequence[int], request: Request, watch: Watch) -> Iterator[list[Unit]]:
-        """Some at a time; after a request to stop, no more."""
+        """Some at a time; after a request to stop, no more, those at work included."""
         for start in range(0, len(chosen), TOGETHER):
+            some = chosen[start : start + TOGETHER]
+
+            def on_step(
+                number: int, *_: Tensor, before: int = start, some: Sequence[int] = some
+            ) -> None:
+                request.heed()
+                done = before + len(some) * number / (STEPS + 1)
+                watch.progress("units", done, len(chosen), self.layer.name)
+
             watch.progress("units", start, len(chosen), self.layer.name)
-            if request.made:
+            try:
+                request.heed()
+                made = self._some(some, on_step)
+            except Stopped:
                 return
-            yield self._some(chosen[start : start + TOGETHER])
+            yield made
         watch.progress("units", len(chosen), len(chosen), self.layer.name)
 
-    def _some(self, numbers: Sequence[int]) -> list[Unit]:
+    def _some(self, numbers: Sequence[int], on_step: OnStep) -> list[Unit]:
         made = dict[int, tuple[Tensor, float]]()
         for start in range(STARTS):
             left = [number for number in numbers if number not in made]
             if not left:
                 break
-            for number, image, final in self._images(left, start):
+            for number, image, final in self._images(left, start, on_step):
                 if final > 0 or start == STARTS - 1:
                     made[number] = image, final
         return [self._unit(number, *made[number]) for number in numbers]
 
-    def _images(self, numbers: Sequence[int], start: int) -> Iterator[tuple[int, Tensor, float]]:
+    def _images(
+        self, numbers: Sequence[int], start: int, on_step: OnStep
+    ) -> Iterator[tuple[int, Tensor, float]]:
         """An image for each unit, and the activation that it ends with."""
         measure = "centre" if len(self.layer.shape) == 4 else "score"
         wanted = [
@@ -73,7 +87,7 @@ class Units:
         ]
         made = maximise(
             self.classifier, wanted, shape=self.shape, steps=STEPS,
-            jitter=min(*self.field, *self.shape[1:]) // JITTER,
+            jitter=min(*self.field, *self.shape[1:]) // JITTER, on_step=on_step,
         )  # fmt: skip
         yield from zip(numbers, made.images, made.final.tolist(), strict=True)
 
