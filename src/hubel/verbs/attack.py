@@ -186,11 +186,12 @@ def _paid(
     checks: bool, clock: Callable[[], float] = time.monotonic,
 ) -> tuple[int, int, str]:  # fmt: skip
     """Pictures that the minutes pay for, how many of them for the checks, and what to say of it."""
-    names = list(work.possible(attacks))
-    each, trial = work.cost(names, clock)
-    each *= 1 + others
     seconds, most = 60 * minutes, work.at.n
     checks = checks and work.at.target is None and not work.blind
+    if images is not None and not checks:
+        return most, TRIED, ""
+    each, trial = work.cost(list(work.possible(attacks)), clock)
+    each *= 1 + others
     n = most
     if images is None:
         share = seconds * (1 - CHECKING if checks else 1)
