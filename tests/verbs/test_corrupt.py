@@ -13,6 +13,7 @@ import hubel
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.pixels import PixelSpec
+from hubel.verbs import corrupt as corrupt_module
 from hubel.verbs import corrupting
 from hubel.verbs.corrupt import corrupt
 from hubel.verbs.watch import Watch
@@ -166,3 +167,21 @@ def test_what_cannot_be_asked(folder: Path, tmp_path: Path) -> None:
         corrupt(by_light(), folder, out=out)
     with pytest.raises(Failure):
         corrupt(by_light(), tmp_path / "out", out=tmp_path / "other")
+
+
+def test_the_minutes_pay_for_so_many_pictures(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corrupt_module, "LEAST", 4)
+    monkeypatch.setattr(corrupting.Work, "cost", lambda *_: 12.0)  # seconds a picture
+    how = {"corruptions": ["jpeg"], "severities": [3]}
+    heard = Heard()
+    found = corrupt(by_light(), folder, minutes=2, out=tmp_path / "a", watch=heard, **how)
+    assert found.found.clean.of == 10
+    assert heard.notices == [
+        "Corrupted are 10 of 30 pictures: that is about 2 min of work, of --minutes 2."
+    ]
+    few = corrupt(by_light(), folder, minutes=0.1, out=tmp_path / "b", **how)
+    assert few.found.clean.of == 4
+    asked = corrupt(by_light(), folder, images=20, out=tmp_path / "c", **how)
+    assert asked.found.clean.of == 20
