@@ -111,6 +111,9 @@ def evaluate(
         print(f"With mirrored pictures averaged in: {found.mirrored:.2%}.")
     if found.calibration is not None:
         print(f"Expected calibration error {found.calibration.error:.1%}.")
+    if found.strange is not None:
+        share = found.strange / found.n
+        print(f"Unlike the training pictures: {found.strange:,} of {found.n:,} ({share:.1%}).")
     report = Path(model) / "report.html"
     if data is None and report.is_file():
         print(f"Report   {report.resolve()}")
