@@ -274,3 +274,9 @@ def is_strange(nearer: int, against: int) -> bool:
 def totals(predictions: Sequence[Prediction]) -> dict[str, int]:
     """How many pictures each class is the most probable one of, the most frequent class first."""
     return dict(Counter(each.classes[0][0] for each in predictions if each.classes).most_common())
+
+
+def strange(predictions: Sequence[Prediction]) -> int | None:
+    """How many pictures are unlike the training pictures; None where the model does not know."""
+    known = [each for each in predictions if each.nearer is not None]
+    return sum(each.strange for each in known) if known else None

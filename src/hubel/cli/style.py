@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hubel.cli import completion
 from hubel.cli.options import Device, Json, Threads
 from hubel.mistakes import Mistake
 from hubel.verbs.watch import say
@@ -24,7 +25,12 @@ def style(
     content: Annotated[str, typer.Argument(help="The picture whose content stays.")],
     style: Annotated[str, typer.Argument(help="The picture whose style is taken over.")],
     network: Annotated[
-        str, typer.Option(metavar="MODEL", help="A run, a model folder or a network's name")
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="A run, a model folder or a network's name",
+            autocompletion=completion.models,
+        ),
     ] = "efficientnet-lite0",
     weight: Annotated[
         str, typer.Option(metavar="W,…", help="Of the style; a picture for each")

@@ -53,9 +53,7 @@ def remembered(
         chosen = some(len(images), seed, width=width)
         if not chosen:
             return None
-        features.append(
-            pooled(classifier, images, chosen=chosen, device=device, progress=progress)
-        )
+        features.append(pooled(classifier, images, chosen=chosen, device=device, progress=progress))
     if features[0].shape[1:] != (width,):
         return None
     return reference(*features)
