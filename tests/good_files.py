@@ -22,6 +22,7 @@ from hubel.networks import catalogue
 from hubel.output import Place
 from hubel.pixels import PixelSpec
 from hubel.run import Run
+from hubel.strangeness import reference
 from hubel.tensors import pack, seal
 from hubel.training import checkpoint, evaluate, optimisers, recipe
 from hubel.training.loop import TrainingState
@@ -55,6 +56,7 @@ def make(root: Path) -> None:
     run = Run(root / "run")
     torch.manual_seed(0)
     model, optimiser = training()
+    model.reference = reference(torch.rand(9, 16), torch.rand(5, 16))
     model.save(run.path / "model")
     state = TrainingState(epoch=1, history=[{"epoch": 1.0, "loss": 0.5}], best_epoch=1)
     run.save("last", checkpoint.save(model, optimiser, state))

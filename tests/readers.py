@@ -19,7 +19,7 @@ from hubel.inference import batch_size
 from hubel.labs import page
 from hubel.labs import run as labs
 from hubel.mistakes import Failure
-from hubel.model import FACTS, WEIGHTS, Classifier
+from hubel.model import FACTS, FAMILIAR, WEIGHTS, Classifier
 from hubel.networks import catalogue, checkpoints
 from hubel.pixels import decode
 from hubel.report.results import TrialFigures
@@ -65,6 +65,11 @@ class Reader:
 
 def _classifier(root: Path) -> Classifier:
     return Classifier.load(root / "run" / "model", build=catalogue.build)
+
+
+def _known(classifier: Classifier) -> object:
+    known = classifier.reference
+    return known and (known.features.tolist(), known.distances.tolist())
 
 
 def _values(tensors: dict[str, torch.Tensor]) -> dict[str, object]:
@@ -133,6 +138,10 @@ READERS: dict[str, Reader] = {
     "model.safetensors": Reader(
         f"run/model/{WEIGHTS}", lambda _, root: _values(_classifier(root).state_dict()),
         ("model.py:_read_folder", "tensors.py:unpack"), checked=True,
+    ),
+    "familiar.safetensors": Reader(
+        f"run/model/{FAMILIAR}", lambda _, root: _known(_classifier(root)),
+        ("model.py:_familiar", "strangeness.py:Reference.unpacked"), checked=True,
     ),
     "layers that the shell completes": Reader(
         f"run/model/{WEIGHTS}", lambda _, root: list(completion._layers(str(root / "run"))),

@@ -63,8 +63,11 @@ def test_a_command_of_the_documents(
     hubel_command: Command, place: Path, page: str, command: str
 ) -> None:
     words = shlex.split(command)[1:]
-    if words == ["evaluate"]:
+    if words in (["evaluate"], ["predict", "cat.jpg"]):
         assert hubel_command("train", "photos", *QUICK).code == 0
+    if words == ["look"]:  # a run that has learned next to nothing, and so has mistakes to look at
+        begun = ("train", "photos", "--network", "small", *SMALL, "--lr", "1e-9", "--out")
+        assert hubel_command(*begun, "runs/mine").code == 0
     if words[0] == "train":  # begun in earnest, and stopped at the next moment
         words = [w for w in words if w not in ("--minutes", "5")] + ["--minutes", "0.001"]
     if words[0] == "lab" and len(words) > 1:  # the same lab in seconds
@@ -72,7 +75,8 @@ def test_a_command_of_the_documents(
     if words[0] == "look" and "--units" in words:
         words += ["--unit", "3"]
     elif words[0] == "look":  # few positions, and no trials
-        words += ["--no-trust", "--square", "64", "--stride", "64"]
+        side = "12" if words == ["look"] else "64"
+        words += ["--no-trust", "--square", side, "--stride", side]
     if words[0] == "style":
         words += ["--size", "48", "--steps", "2"]
     if words[0] == "break":  # the runs that it names, and little of everything

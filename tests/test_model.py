@@ -15,8 +15,10 @@ from torch import nn
 import hubel
 from hubel import Blueprint, Classifier, PixelSpec
 from hubel.mistakes import Failure, Mistake
-from hubel.model import FACTS, WEIGHTS, evaluating
+from hubel.model import FACTS, FAMILIAR, WEIGHTS, evaluating
 from hubel.networks import catalogue
+from hubel.strangeness import reference
+from hubel.twins import twin
 
 SPEC = PixelSpec((4, 4), channels=1, mean=(0.25,), std=(0.5,))
 
@@ -241,3 +243,25 @@ def test_statistics_are_finite(classifier: Classifier, tmp_path: Path) -> None:
         resealed(folder, pixels=SPEC.as_json() | {name: [value]})
         with pytest.raises(Failure, match=r"model\.json is damaged: .*eviation"):
             Classifier.load(folder, build=build)
+
+
+def test_what_is_familiar_goes_with_the_folder_and_a_model_does_without(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    assert set(classifier.files()) == {WEIGHTS, FACTS}
+    assert Classifier.load(classifier.save(tmp_path / "without"), build=build).reference is None
+    known = classifier.reference = reference(torch.rand(7, 12), torch.rand(5, 12))
+    assert known is not None
+    assert twin(classifier).reference is known
+    folder = classifier.save(tmp_path / "with")
+    again = Classifier.load(folder, build=build)
+    assert again.reference is not None
+    assert torch.equal(again.reference.features, known.features)
+    assert torch.equal(again.reference.distances, known.distances)
+    assert again.files() == classifier.files()
+    whole = (folder / FAMILIAR).read_bytes()
+    (folder / FAMILIAR).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(Failure, match=rf"{FAMILIAR} is damaged: its SHA-256"):
+        Classifier.load(folder, build=build)
+    (folder / FAMILIAR).unlink()  # whoever passes a model on may keep that to himself
+    assert Classifier.load(folder, build=build).reference is None

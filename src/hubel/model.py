@@ -2,8 +2,9 @@
 
 Called with pixels in [0, 1]; normalisation happens inside, so that an attack's ε and an
 explanation's grey square are in pixel units everywhere. Saved as a folder of two files,
-`model.safetensors` and `model.json`; nothing is ever unpickled and nothing is imported by a name
-that stands in a file.
+`model.safetensors` and `model.json`, and of a classifier that was trained here a third,
+`familiar.safetensors`, which it can do without; nothing is ever unpickled and nothing is imported
+by a name that stands in a file.
 """
 
 import contextlib
@@ -25,10 +26,13 @@ from hubel import pixels as px
 from hubel.logits import checked, finite
 from hubel.mistakes import Failure, Mistake
 from hubel.pixels import Picture, PixelSpec
+from hubel.strangeness import Reference
 from hubel.tensors import check_finite, pack, unpack
 from hubel.twins import Network, evaluated
 
 WEIGHTS, FACTS = "model.safetensors", "model.json"
+FAMILIAR = "familiar.safetensors"  # what pictures are held against, see `hubel.strangeness`
+MOST_FAMILIAR = 100_000_000  # bytes: several times what is ever written
 Build = Callable[..., nn.Module]  # (name, **arguments) → network
 # what a builder meets odd arguments with
 ODD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -147,12 +151,18 @@ class Model(nn.Module):
             cls(nn.Identity(), **arguments)
         except (Failure, Mistake) as wrong:
             raise reading.damaged(folder / FACTS, str(wrong)) from None
+        arguments |= cls._beside(facts, folder)
         network = _built(build, blueprint or Blueprint(""), weights, folder)
         return cls(network, blueprint=blueprint, **arguments).eval()
 
     @classmethod
     def _arguments(cls, facts: "_Facts") -> dict[str, Any]:
         return {"pixels": PixelSpec.from_json(facts.pixels), "provenance": facts.provenance}
+
+    @classmethod
+    def _beside(cls, _facts: "_Facts", _folder: Path) -> dict[str, Any]:
+        """What further files of the folder hold."""
+        return {}
 
 
 class Classifier(Model):
@@ -176,11 +186,16 @@ class Classifier(Model):
         blueprint: Blueprint | None = None,
         provenance: Mapping[str, Any] | None = None,
         temperature: float = 1.0,
+        reference: Reference | None = None,
     ) -> None:
-        """temperature: what the network's logits are divided by, so that they are calibrated."""
+        """temperature: what the network's logits are divided by, so that they are calibrated.
+        reference: of which pictures its features are known, for the strangeness of others; it is of
+        the weights as they are, and of no use for others.
+        """
         super().__init__(network, pixels=pixels, blueprint=blueprint, provenance=provenance)
         self.classes = tuple(classes)
         self.temperature = float(temperature)
+        self.reference = reference
         if not 0 < self.temperature < math.inf:
             raise Mistake(f"A temperature is above 0 and finite, not {temperature}.")
         if len(self.classes) < 2:
@@ -215,12 +230,24 @@ class Classifier(Model):
 
     def facts(self) -> dict[str, Any]:
         facts = super().facts() | {"classes": list(self.classes)}
-        return facts if self.temperature == 1 else facts | {"temperature": self.temperature}
+        if self.temperature != 1:
+            facts["temperature"] = self.temperature
+        if self.reference is not None:
+            facts["familiar"] = hashlib.sha256(self.reference.packed()).hexdigest()
+        return facts
+
+    def files(self) -> dict[str, bytes]:
+        more = {} if self.reference is None else {FAMILIAR: self.reference.packed()}
+        return super().files() | more
 
     @classmethod
     def _arguments(cls, facts: "_Facts") -> dict[str, Any]:
         more = {"classes": facts.classes, "temperature": facts.temperature}
         return super()._arguments(facts) | more
+
+    @classmethod
+    def _beside(cls, facts: "_Facts", folder: Path) -> dict[str, Any]:
+        return {"reference": _familiar(folder / FAMILIAR, facts.familiar)}
 
 
 def _agree(blueprint: Blueprint | None, arguments: Mapping[str, Any]) -> None:
@@ -235,7 +262,7 @@ def _agree(blueprint: Blueprint | None, arguments: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class _Facts:
-    """`model.json`, as it is read; classes and temperature: of a classifier."""
+    """`model.json`, as it is read; of a classifier: classes, temperature, SHA-256 of FAMILIAR."""
 
     task: str
     sha256: str
@@ -244,6 +271,7 @@ class _Facts:
     provenance: dict[str, Any] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
     temperature: float = 1.0
+    familiar: str | None = None
 
 
 def _read_folder(folder: Path) -> tuple[_Facts, dict[str, Tensor]]:
@@ -256,12 +284,27 @@ def _read_folder(folder: Path) -> tuple[_Facts, dict[str, Tensor]]:
             f"(a model folder holds {FACTS} and {WEIGHTS})."
         ) from None
     weights = unpack(content, folder / WEIGHTS)
-    if hashlib.sha256(content).hexdigest() != facts.sha256:
-        raise Failure(
-            f"{folder / WEIGHTS} is damaged: its SHA-256 is not the one in {FACTS}. "
-            "Restore it from a copy."
-        )
+    _check_whole(folder / WEIGHTS, content, facts.sha256)
     return facts, weights
+
+
+def _familiar(path: Path, sha256: str | None) -> Reference | None:
+    """None where there is none, or where somebody took it away, as a model can do without."""
+    if sha256 is None:
+        return None
+    try:
+        content = reading.content(path, most=MOST_FAMILIAR)
+    except reading.Missing:
+        return None
+    _check_whole(path, content, sha256)
+    return Reference.unpacked(content, path)
+
+
+def _check_whole(path: Path, content: bytes, sha256: str) -> None:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise Failure(
+            f"{path} is damaged: its SHA-256 is not the one in {FACTS}. Restore it from a copy."
+        )
 
 
 def _built(

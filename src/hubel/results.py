@@ -8,6 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# A picture is called strange when this share of the validation pictures is nearer to the training
+# pictures than it is: so are about 1 % of those that are like them.
+STRANGE = 0.99
+FEWEST = 20  # validation pictures: of fewer, chance alone too often puts all of them nearer
+
 
 @dataclass(frozen=True)
 class ClassFigures:
@@ -82,8 +87,8 @@ class Evaluation:
     (K, K) counts, rows true, columns predicted, in the order of `classes`. calibration: how far
     its probabilities can be believed. groups: accuracy by size and brightness. besides: baselines
     on the same pictures; against: the model that it was to be compared with. mirrored: accuracy
-    when the answers to each picture and to its mirror image are averaged. None or empty: not
-    measured.
+    when the answers to each picture and to its mirror image are averaged. strange: how many of the
+    pictures are unlike the training pictures, as `is_strange` has it. None or empty: not measured.
     """
 
     accuracy: float
@@ -98,6 +103,7 @@ class Evaluation:
     besides: Sequence[Beside] = ()
     against: Beside | None = None
     mirrored: float | None = None
+    strange: int | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for what cannot be the figures of any classifier."""
@@ -106,6 +112,8 @@ class Evaluation:
             raise ValueError("accuracy, interval, top5 and mirrored are from 0 to 1")
         if self.confusion.min(initial=0) < 0 or self.n < 1:
             raise ValueError("confusion and n are counts")
+        if not 0 <= (self.strange or 0) <= self.n:
+            raise ValueError(f"strange: expected 0 to {self.n}, found {self.strange}")
         if self.confusion.shape != (len(self.classes), len(self.classes)):
             raise ValueError(
                 f"confusion: expected {len(self.classes)} rows and columns, one for each class, "
@@ -216,19 +224,59 @@ class Prediction:
     """One picture's most probable classes, best first; or why it could not be read.
 
     image: what the picture was called. classes: (name, probability) pairs, empty with an error.
+    nearer: how many of the model's validation pictures, of which there are `against`, are nearer to
+    its training pictures than this one is; None where the model does not know.
     """
 
     image: str
     classes: tuple[tuple[str, float], ...] = ()
     error: str | None = None
+    nearer: int | None = None
+    against: int = 0
+
+    @property
+    def strangeness(self) -> float | None:
+        """The share of the validation pictures that are nearer, from 0 to 1."""
+        return None if self.nearer is None else self.nearer / self.against
+
+    @property
+    def strange(self) -> bool:
+        """Whether the picture is to be called unlike the training pictures."""
+        return self.nearer is not None and is_strange(self.nearer, self.against)
+
+    @property
+    def unlike(self) -> str:
+        """Why a strange picture is one, in words; of others nothing."""
+        if not self.strange:
+            return ""
+        return (
+            f"unlike the training pictures: farther from them than {self.nearer:,} of "
+            f"{self.against:,} validation pictures"
+        )
 
     def as_json(self) -> dict[str, Any]:
         named = [{"name": name, "probability": p} for name, p in self.classes]
-        return {"image": self.image, "classes": named} | (
-            {"error": self.error} if self.error else {}
-        )
+        told: dict[str, Any] = {"image": self.image, "classes": named}
+        if self.nearer is not None:
+            told |= {"strangeness": self.strangeness, "strange": self.strange}
+        return told | ({"error": self.error} if self.error else {})
+
+
+def is_strange(nearer: int, against: int) -> bool:
+    """Whether a picture is unlike the training pictures, as so many of so many are nearer.
+
+    >>> is_strange(72, 72), is_strange(71, 72), is_strange(9, 9)
+    (True, False, False)
+    """
+    return against >= FEWEST and nearer >= STRANGE * against
 
 
 def totals(predictions: Sequence[Prediction]) -> dict[str, int]:
     """How many pictures each class is the most probable one of, the most frequent class first."""
     return dict(Counter(each.classes[0][0] for each in predictions if each.classes).most_common())
+
+
+def strange(predictions: Sequence[Prediction]) -> int | None:
+    """How many pictures are unlike the training pictures; None where the model does not know."""
+    known = [each for each in predictions if each.nearer is not None]
+    return sum(each.strange for each in known) if known else None

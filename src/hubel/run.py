@@ -109,7 +109,7 @@ class Run:
         if not is_run(self.path):
             for name in BEGUN - {START}:
                 atomic.remove(self.path / name, within=self.path)
-            for name in ("model.safetensors", "model.json"):
+            for name in ("model.safetensors", "model.json", "familiar.safetensors"):
                 atomic.remove(self.path / START / name, within=self.path)
 
     def abandon(self) -> None:

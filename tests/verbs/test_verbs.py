@@ -144,7 +144,7 @@ def test_predict_on_the_command_line(
     assert found[1]["classes"] == []
     table = hubel_command("predict", run, good, "--csv", "--top", 2)
     assert table.code == 0
-    assert table.out.splitlines()[0] == "image,rank,class,probability,error"
+    assert table.out.splitlines()[0] == "image,rank,class,probability,error,strangeness"
     assert len(table.out.splitlines()) == 3
     assert str(good) in hubel_command("predict", run, good).out
 

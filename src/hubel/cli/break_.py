@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hubel.cli.options import Device, Json, Threads, Workers
+from hubel.cli import completion
+from hubel.cli.newest import settled, settled_on_data
+from hubel.cli.options import Data, Device, Json, Model, Threads, Workers
 from hubel.cli.quick import Quick, less
 from hubel.mistakes import Mistake, unknown
 from hubel.verbs.afford import MINUTES
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 \b
 Examples:
+  hubel break                                            # the newest run
   hubel break runs/2026-01-31-digits-small
   hubel break runs/cats scans/ --attack pgd --epsilon 4/255 --epsilon 8/255 --against runs/cats-2
   hubel break runs/cats --attack pgd --epsilon 8/255 --save --out hard
@@ -41,10 +44,8 @@ ATTACKS, CORRUPTIONS, SHAPE, FOOLING = (f"--by {name}" for name in OWN)
 
 def break_(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="A run, a model folder or a network's name.")],
-    data: Annotated[
-        str | None, typer.Argument(help="A data set or folder; a run has its own.")
-    ] = None,
+    model: Model = None,
+    data: Data = None,
     by: Annotated[str, typer.Option(help="attacks | corruptions | shape | fooling")] = "attacks",
     split: Annotated[
         str | None, typer.Option(help="train | validation | test | all", show_default="test")
@@ -72,6 +73,7 @@ def break_(
             metavar="MODEL",
             help="Another model: is it fooled by the same? "
             "Of corruptions: the one whose errors are the measure. Repeatable.",
+            autocompletion=completion.models,
         ),
     ] = None,
     save: Annotated[
@@ -132,6 +134,7 @@ def break_(
         typer.Option(
             metavar="MODEL",
             help="Another model, that has to know both pictures",
+            autocompletion=completion.models,
             rich_help_panel=SHAPE,
         ),
     ] = None,
@@ -201,6 +204,10 @@ def break_(
     _check_own(context, by)
     from hubel.verbs.early import check_measured
 
+    if by == "fooling":
+        model, _ = settled(model)
+    else:
+        model, data = settled_on_data(model, data)
     check_measured(data, split)  # before torch is imported
     from hubel.cli.progress import watching
     from hubel.legible import legible

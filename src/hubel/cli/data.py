@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubel.cli import completion
 from hubel.cli.options import Json, Workers
 
 if TYPE_CHECKING:
@@ -41,7 +42,14 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    data: Annotated[str, typer.Argument(metavar="NAME|DIR", help="A data set or a folder.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|DIR",
+            help="A data set or a folder.",
+            autocompletion=completion.data_sets,
+        ),
+    ],
     augment: Annotated[
         bool, typer.Option("--augment", help="Draw every change that training can make to them.")
     ] = False,
@@ -125,7 +133,12 @@ def _lines(found: "Inspection") -> Iterator[str]:
 
 
 @app.command()
-def get(name: Annotated[str, typer.Argument(help="A name from `hubel data list`.")]) -> None:
+def get(
+    name: Annotated[
+        str,
+        typer.Argument(help="A name from `hubel data list`.", autocompletion=completion.published),
+    ],
+) -> None:
     """Download a data set from its publisher, check its hash, and keep it under HUBEL_HOME.
 
     Stopped half way, the same command goes on from there.

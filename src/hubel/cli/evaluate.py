@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.options import Device, Json, Threads, Workers
+from hubel.cli import completion
+from hubel.cli.newest import settled_on_data
+from hubel.cli.options import Data, Device, Json, Model, Threads, Workers
 from hubel.cli.quick import Quick, less
 
 EXAMPLES = """
@@ -21,13 +23,8 @@ Examples:
 
 def evaluate(
     context: typer.Context,
-    model: Annotated[
-        str | None,
-        typer.Argument(help="A run, a model folder or a network's name; else the newest run."),
-    ] = None,
-    data: Annotated[
-        str | None, typer.Argument(help="A data set or folder; a run has its own.")
-    ] = None,
+    model: Model = None,
+    data: Data = None,
     split: Annotated[
         str | None, typer.Option(help="train | validation | test | all", show_default="test")
     ] = None,
@@ -43,7 +40,12 @@ def evaluate(
         bool, typer.Option("--flips", help="Also with mirrored pictures' answers averaged in.")
     ] = False,
     against: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Compare with another, picture by picture.")
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Compare with another, picture by picture.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     calibrate: Annotated[
         bool,
@@ -60,8 +62,8 @@ def evaluate(
     """Accuracy with its interval, per class, and what is taken for what."""
     from hubel.verbs.early import check_measured
 
+    model, data = settled_on_data(model, data)
     check_measured(data, split)  # before torch is imported
-    from hubel import run
     from hubel.cli.progress import watching
     from hubel.verbs.evaluate import evaluate as verb
 
@@ -70,9 +72,6 @@ def evaluate(
             chosen, told = less(context, "evaluate", {"baselines": baselines})
             baselines = chosen["baselines"]
             watch.notice(told)
-        if model is None:
-            model = str(run.newest().path)
-            watch.notice(f"Evaluating the newest run, {model}.")
         if calibrate:
             from hubel.verbs.calibrate import calibrate as fit_temperature
 
@@ -118,6 +117,9 @@ def evaluate(
         print(f"With mirrored pictures averaged in: {found.mirrored:.2%}.")
     if found.calibration is not None:
         print(f"Expected calibration error {found.calibration.error:.1%}.")
+    if found.strange is not None:
+        share = found.strange / found.n
+        print(f"Unlike the training pictures: {found.strange:,} of {found.n:,} ({share:.1%}).")
     report = Path(model) / "report.html"
     if data is None and report.is_file():
         print(f"Report   {report.resolve()}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from hubel.cli import completion
 from hubel.cli.options import Json
 from hubel.labs.lecture import CLAIMS, labs
 from hubel.mistakes import Mistake, unknown
@@ -258,7 +259,10 @@ def backprop(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(help="In place of an expression: a network, a run, a model."),
+        typer.Option(
+            help="In place of an expression: a network, a run, a model.",
+            autocompletion=completion.networks,
+        ),
     ] = None,
     full: Full = False,
     quick: Quick = False,

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.options import Device, Json, Threads
+from hubel.cli import completion
+from hubel.cli.newest import settled
+from hubel.cli.options import Device, Json, Model, Threads
 from hubel.cli.quick import Quick, less
 from hubel.mistakes import Mistake
 from hubel.verbs.watch import say
@@ -16,6 +18,8 @@ EXAMPLES = """
 Examples:
   hubel look efficientnet-lite0 cat.jpg
   hubel look efficientnet-lite0 cat.jpg --quick
+  hubel look cat.jpg                                    # the newest run
+  hubel look                                            # its own worst mistakes
   hubel look runs/2026-01-31-digits-small scans/ --target 7 --out sevens
   hubel look efficientnet-lite0 cat.jpg --layer blocks.4 --unit 12 --square 16
   hubel look runs/2026-01-31-digits-small --units conv2
@@ -26,16 +30,25 @@ ONE_WAY = "--target, --layer, --square, --stride and --no-trust belong to pictur
 
 def look(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="A run, a model folder or a network's name.")],
-    images: Annotated[list[str] | None, typer.Argument(help="Files, folders or globs.")] = None,
+    model: Model = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders or globs; else the run's own worst mistakes."),
+    ] = None,
     units: Annotated[
         str | None,
-        typer.Option(metavar="LAYER", help="Instead of pictures: an atlas of this layer's units"),
+        typer.Option(
+            metavar="LAYER",
+            help="Instead of pictures: an atlas of this layer's units",
+            autocompletion=completion.layers,
+        ),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            help="For --units: a data set or a folder", show_default="the run's validation"
+            help="For --units: a data set or a folder",
+            show_default="the run's validation",
+            autocompletion=completion.data_sets,
         ),
     ] = None,
     rule: Annotated[
@@ -49,7 +62,11 @@ def look(
     ] = None,
     layer: Annotated[
         str | None,
-        typer.Option(help="For Grad-CAM, units and their activity", show_default="the last maps"),
+        typer.Option(
+            help="For Grad-CAM, units and their activity",
+            show_default="the last maps",
+            autocompletion=completion.layers,
+        ),
     ] = None,
     unit: Annotated[
         int | None,
@@ -84,16 +101,15 @@ def look(
     as_json: Json = False,
 ) -> None:
     """What a network saw in pictures, by several ways, on one page; or what its units answer to."""
+    model, named = settled(model, images or ())
     if units is not None:
-        if images:
+        if named:
             raise Mistake("Give pictures to look at, or a layer with --units, not both.")
         if any(each is not None for each in (target, layer, square, stride)) or not trust:
             raise Mistake(f"{ONE_WAY}, not to --units.")
         most, told = less(context, "look --units", {}) if quick else ({}, "")
         _atlas(model, units, data, unit, rule, out, download, device, threads, as_json, most, told)
         return
-    if not images:
-        raise Mistake("Name pictures to look at, or a layer with --units.")
     if data is not None:
         raise Mistake("--data belongs to --units: name the pictures themselves.")
     from hubel.cli.progress import watching
@@ -109,7 +125,7 @@ def look(
             watch.notice(told)
         found = verb(
             model,
-            images,
+            named or None,
             target=target,
             layer=layer,
             unit=unit,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hubel.cli import completion
 from hubel.cli.options import Json
 from hubel.verbs.watch import say
 
@@ -24,7 +25,10 @@ Examples:
 
 
 def networks(
-    name: Annotated[str | None, typer.Argument(help="Only this one, layer by layer.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Only this one, layer by layer.", autocompletion=completion.networks),
+    ] = None,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Hold it, or all of them, against what the papers state."),

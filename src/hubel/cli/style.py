@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hubel.cli import completion
 from hubel.cli.options import Device, Json, Threads
 from hubel.cli.quick import Quick, less
 from hubel.mistakes import Mistake
@@ -26,7 +27,12 @@ def style(
     content: Annotated[str, typer.Argument(help="The picture whose content stays.")],
     style: Annotated[str, typer.Argument(help="The picture whose style is taken over.")],
     network: Annotated[
-        str, typer.Option(metavar="MODEL", help="A run, a model folder or a network's name")
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="A run, a model folder or a network's name",
+            autocompletion=completion.models,
+        ),
     ] = "efficientnet-lite0",
     weight: Annotated[
         str, typer.Option(metavar="W,…", help="Of the style; a picture for each")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hubel.cli import completion
 from hubel.cli.options import Device, Json, Threads, Workers
 from hubel.mistakes import Mistake
 from hubel.verbs.watch import say
@@ -26,18 +27,31 @@ Examples:
 
 def train(
     data: Annotated[
-        str | None, typer.Argument(help="A data set (hubel data list) or a folder of pictures.")
+        str | None,
+        typer.Argument(
+            help="A data set (hubel data list) or a folder of pictures.",
+            autocompletion=completion.data_sets,
+        ),
     ] = None,
-    network: Annotated[str | None, typer.Option(help="A name from `hubel networks`.")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="A name from `hubel networks`.", autocompletion=completion.networks),
+    ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="MODEL", help="Weights to begin with: a run, or a network."),
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Weights to begin with: a run, or a network.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
             help="fast, finetune, alexnet-2012, resnet-2015, or a TOML file",
             show_default="finetune for photographs in colour, else fast",
+            autocompletion=completion.recipes,
         ),
     ] = None,
     settings: Annotated[
@@ -75,7 +89,12 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run that was stopped.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     inexact: Annotated[
         bool, typer.Option("--inexact", help="Resume although versions or device changed.")

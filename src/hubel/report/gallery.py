@@ -10,11 +10,15 @@ from hubel.report.html import render
 
 
 class Answered(NamedTuple):
-    """A picture by name, uint8 (H, W, C), and the probability of the class that it is under."""
+    """A picture by name, uint8 (H, W, C), and the probability of the class that it is under.
+
+    unlike: why it is strange to the model, in words; of others nothing.
+    """
 
     name: str
     image: NDArray[np.uint8]
     probability: float
+    unlike: str = ""
 
 
 class Answers(NamedTuple):
@@ -29,12 +33,17 @@ def gallery_page(
     classes: Sequence[Answers],
     unreadable: Sequence[tuple[str, str]],
     facts: Mapping[str, Any],
+    strange: int | None = None,
 ) -> str:
-    """The whole page as HTML. unreadable: (name, reason). facts: date, hubel, torch, model."""
+    """The whole page as HTML. unreadable: (name, reason). facts: date, hubel, torch, model.
+
+    strange: how many of the answered pictures are unlike the training pictures; None: unknown.
+    """
     return render(
         "gallery.html",
         classes=classes,
         answered=sum(each.n for each in classes),
         unreadable=unreadable,
+        strange=strange,
         facts=facts,
     )

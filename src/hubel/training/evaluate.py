@@ -32,6 +32,14 @@ def evaluation(logits: Tensor, labels: Tensor, names: tuple[str, ...]) -> Evalua
     )
 
 
+def surest_mistakes(logits: Tensor, labels: Tensor) -> list[int]:
+    """The pictures (N,) that are named wrongly, the most confident first; of equals the first."""
+    probability, predicted = torch.softmax(logits, 1).max(1)
+    wrong = torch.nonzero(predicted != labels).flatten()
+    order: list[int] = wrong[probability[wrong].argsort(descending=True, stable=True)].tolist()
+    return order
+
+
 def wilson(right: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
     """The Wilson (1927) score interval of a share right/n; z = 1.96 for 95 %.
 

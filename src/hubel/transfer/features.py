@@ -1,7 +1,7 @@
 """Features: what a trained network makes of a picture, just before its last layer names it."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,22 +41,25 @@ def pooled(
     classifier: Classifier,
     images: NDArray[np.uint8],
     *,
+    chosen: Sequence[int] | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Pictures uint8 (N, C, h, w), of a size that may not be the classifier's → float32 (N, D).
 
-    In batches of one size: the same pictures have the same features in every run.
+    In batches of one size: the same pictures have the same features in every run. chosen: only
+    these, by their numbers.
     """
     network = headless(classifier)
     height, width = images.shape[2:]
     network.pixels = replace(network.pixels, size=(height, width))
     answers = Answers(
         network.to(device),
-        expected=len(images),
+        expected=len(images) if chosen is None else len(chosen),
         batch_size=BATCH,
         device=device,
         progress=progress,
     )
-    answers.add(images)
+    for part in [images] if chosen is None else (images[i : i + 1] for i in chosen):
+        answers.add(part)
     return answers.outputs()

@@ -14,11 +14,12 @@ from hubel.data.samples import Files, Samples
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
 from hubel.model import Classifier
-from hubel.results import Beside, Evaluation, Group
+from hubel.results import Beside, Evaluation, Group, is_strange
 from hubel.training import evaluate as figures
 from hubel.training.calibration import calibration
 from hubel.training.comparison import beside, thirds
 from hubel.training.recipe import from_run
+from hubel.transfer.familiar import Answered, answered, answering
 from hubel.verbs import machine
 from hubel.verbs.baselines import beside_baselines
 from hubel.verbs.early import check_measured
@@ -73,11 +74,14 @@ def evaluate(
     splits, samples, name = samples_of(own, data, split, watch)
     job = _Job(where, batch_size, workers, watch)
     with machine.threads(threads):
-        loaded, logits, labels = _answered(job, classifier, samples, name)
+        loaded, (logits, nearer), labels = _answered(job, classifier, samples, name)
         found = figures.evaluation(logits, labels, classifier.classes)
         right = (logits.argmax(1) == labels).numpy()
         found = replace(
-            found, calibration=calibration(logits, labels), groups=_groups(samples, loaded, right)
+            found,
+            calibration=calibration(logits, labels),
+            groups=_groups(samples, loaded, right),
+            strange=_strange(classifier, nearer),
         )
         if flips:
             mirrored = _mirrored(job, classifier, loaded)
@@ -113,11 +117,11 @@ class _Job:
 
 def _answered(
     job: _Job, classifier: Classifier, samples: Samples, name: str
-) -> tuple[Loaded, torch.Tensor, torch.Tensor]:
-    """(the pictures, the logits, the labels as the classifier numbers them)."""
+) -> tuple[Loaded, Answered, torch.Tensor]:
+    """(the pictures, the answers, the labels as the classifier numbers them)."""
     ours = numbered(samples.classes, classifier.classes)
     answers = Answers(
-        classifier.to(job.device),
+        answering(classifier.to(job.device)),
         expected=len(samples),
         batch_size=job.batch_size,
         device=job.device,
@@ -126,7 +130,15 @@ def _answered(
     loaded = decode(
         samples, classifier.pixels, name, workers=job.workers, watch=job.watch, each=answers.add
     )
-    return loaded, answers.logits(), ours[torch.from_numpy(loaded.labels)]
+    return loaded, answered(answers, classifier), ours[torch.from_numpy(loaded.labels)]
+
+
+def _strange(classifier: Classifier, nearer: torch.Tensor | None) -> int | None:
+    """How many of the pictures are unlike the training pictures; None where nobody knows."""
+    if nearer is None or classifier.reference is None:
+        return None
+    against = len(classifier.reference.distances)
+    return sum(is_strange(each, against) for each in nearer.tolist())
 
 
 def _mirrored(job: _Job, classifier: Classifier, loaded: Loaded) -> torch.Tensor:
@@ -172,7 +184,7 @@ def _against(
         learned = own_run(other)
         if learned is not None:
             flattered(learned, name, samples, job.watch)
-    _, logits, labels = _answered(job, theirs, samples, "against")
+    _, (logits, _), labels = _answered(job, theirs, samples, "against")
     answers = (logits.argmax(1) == labels).numpy()
     if len(answers) != len(right):
         raise Failure("The two models could not read the same pictures: nothing to compare.")

@@ -16,7 +16,7 @@ from hubel.output import Output
 from hubel.pixels import Picture, Pixels, PixelSpec, Unreadable, read
 from hubel.report.gallery import Answered, Answers, gallery_page
 from hubel.report.html import THUMBNAIL
-from hubel.results import Prediction, totals
+from hubel.results import Prediction, strange, totals
 
 PAGE, FACTS = "predict.html", "predict.json"
 SHOWN = 600  # pictures on the page, shared evenly among the classes
@@ -53,15 +53,19 @@ def write_gallery(
     }
     unreadable = [(each.image, each.error) for each in found if each.error is not None]
     told = facts | as_json(found)
-    files = {PAGE: gallery_page(classes, unreadable, facts).encode()}
+    files = {PAGE: gallery_page(classes, unreadable, facts, strange(found)).encode()}
     files[FACTS] = (json.dumps(told, indent=2) + "\n").encode()
     folder.write_all(files)
     folder.finish()
 
 
 def as_json(found: Sequence[Prediction]) -> dict[str, Any]:
-    """All answers, and how many pictures each class has."""
-    return {"totals": totals(found), "pictures": [each.as_json() for each in found]}
+    """All answers, how many pictures each class has, and how many are strange, where known."""
+    return {
+        "totals": totals(found),
+        "strange": strange(found),
+        "pictures": [each.as_json() for each in found],
+    }
 
 
 def _surest(found: Sequence[Prediction], name: str, most: int) -> list[int]:
@@ -72,7 +76,7 @@ def _surest(found: Sequence[Prediction], name: str, most: int) -> list[int]:
 
 
 def _answered(prediction: Prediction, image: Pixels) -> Answered:
-    return Answered(prediction.image, image, prediction.classes[0][1])
+    return Answered(prediction.image, image, prediction.classes[0][1], prediction.unlike)
 
 
 def _small(picture: tuple[str, Picture], *, spec: PixelSpec) -> Pixels:

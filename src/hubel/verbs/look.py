@@ -18,7 +18,7 @@ from hubel.findings import Drawing
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
 from hubel.output import Output
-from hubel.pixels import Picture, Unreadable
+from hubel.pixels import Given, Picture, Unreadable
 from hubel.report.filters import filters
 from hubel.report.look import Look, look_page
 from hubel.understanding.saliency import last_maps
@@ -29,6 +29,7 @@ from hubel.verbs.place import near, place
 from hubel.verbs.predict import named
 from hubel.verbs.report import first_layer
 from hubel.verbs.watch import Watch
+from hubel.verbs.worst import check_own, worst
 
 PAGE, FACTS = "look.html", "look.json"
 MOST = 64  # filters of the first layer on the page
@@ -46,7 +47,7 @@ class Looked:
 @machine.undisturbed
 def look(
     model: str | os.PathLike[str] | Classifier,
-    images: Picture | Iterable[Picture],
+    images: Picture | Iterable[Picture] | None = None,
     *,
     target: str | int | None = None,
     layer: str | None = None,
@@ -63,7 +64,8 @@ def look(
 ) -> Looked:
     """Prediction, filters, feature maps, saliency, Grad-CAM, occlusion and the strongest units.
 
-    images: as `predict` takes them. target: the class to explain, by name or number; None: the most
+    images: as `predict` takes them; None: of a run its worst mistakes, the held-out pictures that
+    it is surest of, and wrong. target: the class to explain, by name or number; None: the most
     probable one of each picture. layer: for Grad-CAM, units and the occlusion's activity; None: the
     last maps. unit: of that layer; None: the strongest. square, stride, fill: of the occlusion.
     trust: whether each map is put on trial, which takes most of the time. out: the folder for
@@ -76,25 +78,24 @@ def look(
     """
     watch = watch or Watch()
     results = place(out, near(model, "look"), FACTS, "look")
-    pictures = list(named(images, watch))  # before anything is fetched or loaded
-    if not pictures:
+    pictures = None if images is None else list(named(images, watch))
+    if pictures is None:  # before anything is fetched or loaded
+        check_own(model)
+    elif not pictures:
         raise Mistake("There is no picture to look at: name one or more.")
     where = machine.device(device)
     classifier = loaded(model, download=download, watch=watch)
     name = called(model)
     classifier = classifier.to(where)
     label = label_of(classifier, target)
-    read: list[tuple[str, Tensor]] = []
-    unreadable: list[tuple[str, str]] = []
     with machine.threads(threads), results.held() as folder:
-        for title, content in pictures:
-            try:
-                read.append((title, classifier.read(content, name=title).to(where)))
-            except Unreadable as wrong:
-                unreadable.append((title, wrong.reason))
-        if not read:
-            title, reason = unreadable[0]
-            raise Failure(f"No picture can be read: {title}: {reason}.")
+        read: Sequence[tuple[str, Tensor]]
+        unreadable: list[tuple[str, str]] = []
+        if pictures is None:
+            read = worst(model, classifier, device=where, watch=watch)
+        else:
+            read, unreadable = _read(classifier, pictures)
+        read = [(title, pixels.to(where)) for title, pixels in read]
         asked = layer is not None
         layer = layer or last_maps(classifier, read[0][1][None])
         choice = Choice(label, layer, unit, square, stride, fill, trust)
@@ -119,6 +120,23 @@ def look(
         chose = "" if asked else ", the last that hands on maps"
         _write(folder, looks, drawings, facts | {"chose": chose})
         return Looked(folder.path / PAGE, tuple(looks), tuple(unreadable))
+
+
+def _read(
+    classifier: Classifier, pictures: Sequence[tuple[str, Given]]
+) -> tuple[list[tuple[str, Tensor]], list[tuple[str, str]]]:
+    """(those that can be read, by name; the others with the reason). Raises Failure where none."""
+    read: list[tuple[str, Tensor]] = []
+    unreadable: list[tuple[str, str]] = []
+    for title, content in pictures:
+        try:
+            read.append((title, classifier.read(content, name=title)))
+        except Unreadable as wrong:
+            unreadable.append((title, wrong.reason))
+    if not read:
+        title, reason = unreadable[0]
+        raise Failure(f"No picture can be read: {title}: {reason}.")
+    return read, unreadable
 
 
 def label_of(classifier: Classifier, target: str | int | None) -> int | None:

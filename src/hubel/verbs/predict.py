@@ -17,6 +17,7 @@ from hubel.mistakes import Mistake
 from hubel.model import Classifier
 from hubel.pixels import Given, Picture, Pixels, PixelSpec, Unreadable, given, read, written
 from hubel.results import Prediction
+from hubel.transfer.familiar import Answered, answered, answering
 from hubel.verbs import machine
 from hubel.verbs.gallery import FACTS, write_gallery
 from hubel.verbs.load import called, loaded
@@ -44,7 +45,9 @@ def predict(
 
     images: one or several (a list, a generator) of: a file, a folder (all pictures in it, at any
     depth), a glob, a PIL image, an array, the bytes of a file, a file opened in binary. A picture
-    that cannot be read is there with its reason. Raises Mistake for what can be no picture.
+    that cannot be read is there with its reason. Of a model that was trained here, each answer has
+    its strangeness: the share of the validation pictures that are nearer to the training pictures
+    than this one is. Raises Mistake for what can be no picture.
     batch_size: None finds the fastest by itself; the next pictures are decoded meanwhile. out: a
     folder for predict.html, which shows the pictures under the classes that they are named, and
     predict.json; what hubel wrote there before is replaced.
@@ -63,17 +66,23 @@ def predict(
     classifier = loaded(model, download=download, watch=watch).to(where)
     errors: dict[int, str] = {}
     with machine.threads(threads):
-        answers = Answers(classifier, expected=len(pictures), batch_size=batch_size, device=where)
+        answers = Answers(
+            answering(classifier), expected=len(pictures), batch_size=batch_size, device=where
+        )
         one = partial(_read, spec=classifier.pixels)
-        for i, found in enumerate(ahead(one, pictures)):
-            if isinstance(found, Unreadable):
-                errors[i] = found.reason
+        for i, image in enumerate(ahead(one, pictures)):
+            if isinstance(image, Unreadable):
+                errors[i] = image.reason
             else:
-                answers.add(found.transpose(2, 0, 1)[None])
+                answers.add(image.transpose(2, 0, 1)[None])
             watch.progress("predict", i + 1, len(pictures))
-        best = _best(classifier, answers.logits(), top)
+        found = answered(answers, classifier)
+    best, nearer = _best(classifier, found.logits, top), _nearer(found)
+    against = 0 if classifier.reference is None else len(classifier.reference.distances)
     predictions = [
-        Prediction(name, error=errors[i]) if i in errors else Prediction(name, tuple(next(best)))
+        Prediction(name, error=errors[i])
+        if i in errors
+        else Prediction(name, tuple(next(best)), nearer=next(nearer), against=against)
         for i, (name, _) in enumerate(pictures)
     ]
     if results is not None:
@@ -99,6 +108,11 @@ def _best(
     values, indices = probabilities.topk(min(top, probabilities.shape[1]))
     for row, chosen in zip(values.tolist(), indices.tolist(), strict=True):
         yield [(classifier.classes[i], p) for i, p in zip(chosen, row, strict=True)]
+
+
+def _nearer(found: Answered) -> Iterator[int | None]:
+    """For each picture how many validation pictures are nearer."""
+    yield from [None] * len(found.logits) if found.nearer is None else found.nearer.tolist()
 
 
 def named(images: Picture | Iterable[Picture], watch: Watch) -> Iterator[tuple[str, Given]]:

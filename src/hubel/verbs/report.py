@@ -16,6 +16,7 @@ from hubel.report.card import model_card
 from hubel.report.page import training_page
 from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
 from hubel.run import Run, Status
+from hubel.training.evaluate import surest_mistakes
 from hubel.training.recipe import from_run
 from hubel.verbs import machine
 from hubel.verbs.load import load as load_model
@@ -104,10 +105,8 @@ def mistakes(classifier: Classifier, loaded: Loaded, logits: Tensor) -> list[Mis
     """The pairs of classes most often mistaken, each with its most confident mistakes."""
     probability, predicted = torch.softmax(logits, 1).max(1)
     labels = torch.from_numpy(loaded.labels)
-    wrong = torch.nonzero(predicted != labels).flatten()
-    worst = wrong[probability[wrong].argsort(descending=True)].tolist()
     pairs: dict[tuple[int, int], list[int]] = {}
-    for i in worst:
+    for i in surest_mistakes(logits, labels):
         pairs.setdefault((int(labels[i]), int(predicted[i])), []).append(i)
     often = sorted(pairs.items(), key=lambda row: -len(row[1]))[:MOST_PAIRS]
     return [

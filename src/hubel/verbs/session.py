@@ -18,12 +18,14 @@ from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.results import Evaluation
 from hubel.run import Checkpoint, Run
+from hubel.strangeness import Reference
 from hubel.tensors import unpack
 from hubel.training import checkpoint, evaluate, losses, optimisers, schedule
 from hubel.training.loop import Epoch, Step, TrainingState, finished, fit, training_mode
 from hubel.training.optimisers import Optimiser
 from hubel.training.recipe import Recipe
 from hubel.transfer import finetune
+from hubel.transfer.familiar import remembered
 from hubel.verbs import machine
 from hubel.verbs.adversary import objective_of, robust
 from hubel.verbs.head import fit_head
@@ -260,6 +262,22 @@ def answers(session: Session) -> Tensor:
 def measured(session: Session, logits: Tensor) -> Evaluation:
     labels = torch.from_numpy(session.prepared.validation.labels)
     return evaluate.evaluation(logits, labels, session.classifier.classes)
+
+
+def familiar(session: Session) -> Reference | None:
+    """What the classifier as it is holds other pictures against, to say how strange they are."""
+    prepared, size = session.prepared, session.prepared.pixels.size
+    # training pictures may be larger than what the network is shown of them: their middle, then
+    top, left = ((a - b) // 2 for a, b in zip(prepared.train.images.shape[2:], size, strict=True))
+    shown = prepared.train.images[:, :, top : top + size[0], left : left + size[1]]
+    return remembered(
+        session.classifier,
+        shown,
+        prepared.validation.images,
+        seed=session.recipe.drawn_from,
+        device=session.device,
+        progress=lambda done, total: session.watch.progress("features", done, total),
+    )
 
 
 def _validate(session: Session) -> dict[str, float]:

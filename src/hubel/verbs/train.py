@@ -25,7 +25,7 @@ from hubel.verbs.interrupt import Request, interruptible
 from hubel.verbs.prepare import Prepared, Rows, make_classifier, prepare
 from hubel.verbs.report import write_report
 from hubel.verbs.resume import check_unchanged, threads_of
-from hubel.verbs.session import Session, answers, begin, events, measured, save
+from hubel.verbs.session import Session, answers, begin, events, familiar, measured, save
 from hubel.verbs.start import begin_with, keep_copy, usual_recipe
 from hubel.verbs.watch import Watch
 
@@ -277,6 +277,7 @@ def _finish(session: Session, stopped: Stopped) -> Trained:
     logits = answers(session)
     validation = measured(session, logits)
     classifier.provenance |= {"epoch": state.best_epoch, "validation": validation.accuracy}
+    classifier.reference = familiar(session)
     run.write_folder("model", classifier.files())
     run.write_json("validation.json", validation.as_json())
     run.status(
