@@ -45,7 +45,10 @@ def look(
     ] = None,
     layer: Annotated[
         str | None,
-        typer.Option(help="For Grad-CAM, units and their activity", show_default="the last maps"),
+        typer.Option(
+            help="For Grad-CAM, units and their activity",
+            show_default="the last maps for Grad-CAM, some at two thirds of the way for units",
+        ),
     ] = None,
     unit: Annotated[
         int | None,
