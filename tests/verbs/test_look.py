@@ -159,8 +159,8 @@ def test_a_tie_is_said(tmp_path: Path) -> None:
 def test_a_projection_is_cut_to_what_holds_it() -> None:
     signed = np.zeros((40, 80, 3), np.float32)
     assert looking._box(signed) == (0, 0, 40, 80)  # nothing: all of it
-    signed[30:34, 2:42, 1] = -1
-    assert looking._box(signed) == (27, 3, 37, 41)  # a fortieth of each end is left out
+    signed[30:34, 2:52, 1] = -1
+    assert looking._box(signed) == (27, 3, 37, 51)  # a fortieth at each end is left out
     signed[:] = 0
     signed[39, 79] = 1  # in the corner: a quarter of the sides
     assert looking._box(signed) == (30, 60, 40, 80)

@@ -192,7 +192,7 @@ def _scale(axis: "Axes", drawn: Any, most: float | None, bar: "Axes | None" = No
     """What the colours mean, below; most: where they end, if they begin at 0. bar: its axes."""
     ticks = None if most is None else [0, most]
     room: dict[str, Any] = {"cax": bar} if bar else {"ax": axis, "fraction": 0.05, "pad": 0.03}
-    scale = axis.figure.colorbar(drawn, orientation="horizontal", ticks=ticks, **room)
+    scale: Any = axis.figure.colorbar(drawn, orientation="horizontal", ticks=ticks, **room)
     scale.ax.set_axis_on()
     if ticks is None:
         scale.ax.locator_params(nbins=3)

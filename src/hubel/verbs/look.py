@@ -115,13 +115,7 @@ def look(
             "layer": layer,
             "units": units,
         }
-        chose = (
-            f"Grad-CAM and units are those of the layer {layer}, as was asked."
-            if asked
-            else f"Grad-CAM is that of {layer}, the last layer with maps of several places; the "
-            f"units are those of {units}, about two thirds of the way through, where a unit "
-            "answers to parts of a picture. Another layer: --layer."
-        )
+        chose = _layers(None if asked else units, layer)
         _write(folder, looks, drawings, facts | {"chose": chose})
         return Looked(folder.path / PAGE, tuple(looks), tuple(unreadable))
 
@@ -139,6 +133,18 @@ def label_of(classifier: Classifier, target: str | int | None) -> int | None:
         last = len(classifier.classes) - 1
         raise Mistake(f"There is no class {number}: they are 0 to {last}.")
     return number
+
+
+def _layers(units: str | None, layer: str) -> str:
+    """Whose Grad-CAM and units are shown, in words; units: their layer, None where one was asked
+    for."""
+    if units is None:
+        return f"Grad-CAM and units are those of the layer {layer}, as was asked."
+    return (
+        f"Grad-CAM is that of {layer}, the last layer with maps of several places; the units are "
+        f"those of {units}, about two thirds of the way through, where a unit answers to parts of "
+        "a picture. Another layer: --layer."
+    )
 
 
 def _of_the_network(classifier: Classifier) -> Iterator[Drawing]:
