@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from skimage.data import coffee, immunohistochemistry, rocket
+from skimage.data import chelsea, immunohistochemistry, rocket
 
 import hubel
 from hubel.data.sources import is_here
@@ -53,16 +53,24 @@ def architectures() -> None:
 
 
 def look() -> None:
-    """What a network saw in a photograph: docs/understanding.md."""
+    """What a network saw in a photograph: the top of the page, and what docs/understanding.md
+    shows of it."""
     with tempfile.TemporaryDirectory() as folder:
         found = hubel.look(
-            "efficientnet-lite0", coffee(), layer="blocks.9", trust=False, out=f"{folder}/look"
+            "efficientnet-lite0", chelsea(), square=48, stride=16, trust=False, out=f"{folder}/look"
         )
-    for drawing in found.looks[0].drawings:
-        if drawing.name != "feature-maps":
-            with Image.open(io.BytesIO(drawing.png)) as image:
-                small = image.convert("RGB").quantize(128)
-            small.save(IMAGES / f"look-{drawing.name}.png", optimize=True)
+        screenshot(found.page, IMAGES / "look.png", height=1130)
+    drawings = {each.name: each.png for each in found.looks[0].drawings}
+    for name, parts in {
+        "units": ["units"],
+        "occlusion": ["occlusion", "costliest", "winners"],
+    }.items():
+        images = [Image.open(io.BytesIO(drawings[part])) for part in parts]
+        pitch = images[0].width + 24
+        row = Image.new("RGB", (pitch * len(images) - 24, images[0].height), "white")
+        for i, image in enumerate(images):
+            row.paste(image, (i * pitch, 0))
+        row.quantize(256).save(IMAGES / f"look-{name}.png", optimize=True)
 
 
 def atlas() -> None:

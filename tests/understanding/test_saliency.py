@@ -21,6 +21,7 @@ from hubel.understanding.saliency import (
     gradient,
     integrated_gradients,
     last_maps,
+    middle_maps,
     of_class,
     smooth_gradient,
     to_map,
@@ -216,6 +217,25 @@ def test_last_maps(net: Net) -> None:
     ):
         with pytest.raises(Mistake, match="no convolution"):
             last_maps(flat.double(), X[..., :10, :] if len(flat) == 1 else X)
+
+
+def test_middle_maps() -> None:
+    def block(channels: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU())
+
+    net = nn.Sequential(*(block(4 if i else 3) for i in range(9)), nn.Conv2d(4, 2, 12)).double()
+    x = torch.rand(1, 3, 16, 16, dtype=torch.float64)
+    # 28 layers hand on maps: the block whose end is nearest to two thirds of the way, not its ReLU
+    assert middle_maps(net, x) == "5"
+    assert middle_maps(nn.Sequential(net, nn.AvgPool2d(2)).double(), x) == "0.6"
+    signed = nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(4))).double()
+    nn.init.constant_(signed[2].weight, -1)
+    nn.init.constant_(signed[2].bias, -10)
+    assert middle_maps(signed, x) == "2"  # none of zeros and more is near: the nearest
+    coarse = nn.Sequential(*net[:3], nn.AvgPool2d(8), *net[3:6]).double()
+    assert middle_maps(coarse, x).startswith("2")  # of places enough, rather than nearer
+    with pytest.raises(Mistake, match="no convolution"):
+        middle_maps(nn.Sequential(nn.Flatten(), nn.Linear(768, 2)).double(), x)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -225,6 +225,6 @@ def test_what_does_not_excite_a_unit_is_not_shown_as_if_it_did(
     assert bright.activations == pytest.approx([0.1, 0.1], abs=1e-4)
     assert bright.pictures == ["dog/white-0.png", "dog/white-1.png"]
     page = (tmp_path / "atlas" / "atlas.html").read_text()
-    assert "no patch excites it, no image was found" in page
+    assert "No picture makes it active; no image was found." in page
     with Image.open(io.BytesIO(dead.sheet)) as sheet:
         assert np.asarray(sheet).min() > 250  # all of it empty

@@ -38,11 +38,21 @@ def test_the_page_holds_everything(
         found = hubel.look(classifier, [picture, picture[::-1].copy()], out=tmp_path / "look")
     assert [part.training for part in classifier.modules()] == training
     page = found.page.read_text()
-    assert page.count("data:image/png") == 9 + 2  # drawings, and the two pictures
+    # the network's filters; and of each picture itself, seven maps, two of a unit, and its maps
+    assert page.count("data:image/png") == 1 + 2 * (1 + 7 + 1 + 2 + 1)
     assert "owl &amp; co" in page
     assert "http" not in page.split("</style>")[1]
     names = {path.name for path in (tmp_path / "look").iterdir()}
     assert {"look.html", "look.json", "filters.png", "1-occlusion.png", "2-units.png"} <= names
+    assert [each.name for each in found.looks[0].drawings] == [
+        "grad-cam", "occlusion", "costliest", "winners", "gradient", "smoothgrad",
+        "integrated-gradients", "units", "activity", "projection", "feature-maps",
+    ]  # fmt: skip
+    assert (
+        page.index("<th>Class</th>")
+        < page.index(found.looks[0].rests[:14])
+        < page.index("Grad-CAM:")
+    )
     for name in names:
         if name.endswith(".png"):
             Image.open(tmp_path / "look" / name).verify()
@@ -70,10 +80,11 @@ def test_what_is_asked_for_is_looked_at(
     [look] = found.looks
     assert look.target == "dog"
     assert not look.trust
-    assert f"{layer}'s map 1" in look.drawings[1].caption
+    assert f"What unit 1 of {layer} answers to" in [part.title for part in look.parts]
+    assert f"Grad-CAM and units are those of the layer {layer}" in found.page.read_text()
     again = hubel.look(classifier, picture, target="1", trust=False, out=tmp_path / "look")
     assert again.looks[0].target == "dog"
-    assert f"Layer {layer}" not in again.page.read_text()
+    assert f"of the layer {layer}" not in again.page.read_text()
 
 
 def test_a_picture_that_cannot_be_read_is_named(
@@ -143,3 +154,13 @@ def test_a_tie_is_said(tmp_path: Path) -> None:
     found = hubel.look(model, picture, layer="1", trust=False, out=tmp_path / "look")
     [units] = [each for each in found.looks[0].drawings if each.name == "units"]
     assert "8 of 8 units reach 6, the most that any does: of these" in units.caption
+
+
+def test_a_projection_is_cut_to_what_holds_it() -> None:
+    signed = np.zeros((40, 80, 3), np.float32)
+    assert looking._box(signed) == (0, 0, 40, 80)  # nothing: all of it
+    signed[30:34, 2:52, 1] = -1
+    assert looking._box(signed) == (27, 3, 37, 51)  # a fortieth at each end is left out
+    signed[:] = 0
+    signed[39, 79] = 1  # in the corner: a quarter of the sides
+    assert looking._box(signed) == (30, 60, 40, 80)

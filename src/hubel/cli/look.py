@@ -64,7 +64,7 @@ def look(
         str | None,
         typer.Option(
             help="For Grad-CAM, units and their activity",
-            show_default="the last maps",
+            show_default="the last maps for Grad-CAM, some at two thirds of the way for units",
             autocompletion=completion.layers,
         ),
     ] = None,

@@ -47,8 +47,8 @@ class Unit:
 
     @property
     def shows(self) -> str:
-        """The classes of the nine in words: "bird 6, flower 3"."""
-        return ", ".join(f"{name} {n}" for name, n in Counter(self.classes).most_common(3))
+        """The classes of the nine, the most frequent three: "bird (6), flower (3)"."""
+        return ", ".join(f"{name} ({n})" for name, n in Counter(self.classes).most_common(3))
 
     def as_json(self) -> dict[str, Any]:
         return {

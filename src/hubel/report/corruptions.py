@@ -147,10 +147,10 @@ def corruptions_page(found: Corruptions, facts: Mapping[str, Any]) -> str:
 def by_severity(rows: Sequence[Row], clean: Share, severities: Sequence[int]) -> bytes:
     """The error by severity, a panel for each family; dotted: as the pictures are."""
     families = list(dict.fromkeys(row.family for row in rows))
-    across = min(3, len(families))
+    across = min(2, len(families))
     down = -(-len(families) // across)
     with style():
-        figure, axes = panels(down, across, width=250, height=220)
+        figure, axes = panels(down, across, width=280, height=250)
         most = max(each.interval[1] for row in rows for each in row.errors)
         for axis, family in zip(axes, families, strict=False):
             axis.axhline(100 * clean.share, color=MUTED, lw=0.8, ls="dotted")
@@ -165,7 +165,11 @@ def by_severity(rows: Sequence[Row], clean: Share, severities: Sequence[int]) ->
             axis.set_ylim(0, 100 * min(1.02, 1.08 * most + 0.01))
             axis.set_title(family, fontsize=10)
             axis.set_xlabel("severity")
-            axis.legend(frameon=False, fontsize=8, loc="upper left")
+            # below, where no line is
+            axis.legend(
+                frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2),
+                columnspacing=1, handlelength=1.4,
+            )  # fmt: skip
         for axis in axes[len(families) :]:
             axis.set_axis_off()
         for axis in axes[::across]:

@@ -26,6 +26,16 @@ TITLES = {
     "direct": "Evolved, pixel by pixel",
     "gradient": "By gradient ascent",
 }
+MADE = {
+    "cppn": "Each image is drawn by a small formula of its pixels' places, a compositional "
+    "pattern-producing network. Formulas are varied at random; of each class the one is kept that "
+    "the network is surest of.",
+    "direct": "Pixels are varied at random, each on its own; of each class the image is kept that "
+    "the network is surest of.",
+    "gradient": "From noise, each step changes all pixels a little towards the class, along the "
+    "gradient of the network's score.",
+}
+SHORT = {"cppn": "CPPNs", "direct": "pixel by pixel", "gradient": "gradient ascent"}
 # medians on ImageNet, of networks of the time (Nguyen et al. 2015, sections 3.2 and 3.3)
 PUBLISHED = {"cppn": 0.8811, "direct": 0.2159}
 
@@ -49,6 +59,11 @@ class Gallery:
     @property
     def title(self) -> str:
         return TITLES.get(self.way, self.way)
+
+    @property
+    def made(self) -> str:
+        """How its images come about, in words."""
+        return MADE.get(self.way, "")
 
     @property
     def median(self) -> float:
@@ -155,21 +170,26 @@ def _mosaic(images: NDArray[np.uint8]) -> bytes:
 
 
 def median_curves(curves: Mapping[str, NDArray[np.float64]]) -> bytes:
-    """Median confidence by evaluations, a line a way, the least sure class dotted below, as PNG."""
+    """Confidence by images tried, two lines a way: the median class, and dotted the lowest; PNG."""
     colours = (ACCENT, INK, MUTED)
     with style():
-        figure, axes = canvas(420, 240, left=52, right=16, top=14, bottom=40)
+        figure, axes = canvas(420, 270, left=52, right=24, top=14, bottom=74)
         for colour, (way, rows) in zip(colours, curves.items(), strict=False):
             marker = "o" if len(rows) == 1 else None  # a line needs two points
-            axes.plot(rows[:, 0], 100 * rows[:, 1], color=colour, lw=1.8, label=f"{way}, median",
-                      marker=marker, ms=4)  # fmt: skip
-            axes.plot(rows[:, 0], 100 * rows[:, 2], color=colour, lw=1, ls=":", label="least",
-                      marker=marker, ms=3)  # fmt: skip
+            for column, name, width, line in ((1, "median", 1.8, "-"), (2, "lowest", 1.2, ":")):
+                axes.plot(
+                    rows[:, 0], 100 * rows[:, column], color=colour, lw=width, ls=line,
+                    label=f"{SHORT.get(way, way)}, {name}", marker=marker, ms=4,
+                )  # fmt: skip
         most = 100 * max(float(rows[:, 1].max()) for rows in curves.values())
         top = 102 if most > TALL else 1.15 * max(most, 1e-3)
-        axes.set(xlabel="images answered", ylabel="confidence in %", ylim=(0, top))
+        axes.set(xlabel="images tried", ylabel="confidence, %", ylim=(0, top))
+        axes.set_xlim(left=0)
         axes.locator_params(axis="x", nbins=4)  # so that numbers in millions keep apart
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(axis="y", color=MUTED, alpha=0.22, lw=0.8)
-        axes.legend(frameon=False, fontsize=8.5, loc="best")
+        # below, where no line is
+        axes.legend(
+            frameon=False, fontsize=8.5, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.17)
+        )
         return png(figure)

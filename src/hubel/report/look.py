@@ -38,6 +38,20 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Drawings that belong together. small: side by side as they fit, or else each on its own."""
+
+    title: str
+    drawings: Sequence[Drawing]
+    note: str = ""
+    small: bool = False
+
+    @property
+    def pictures(self) -> list[Picture]:
+        return [picture_of(drawing) for drawing in self.drawings]
+
+
+@dataclass(frozen=True)
 class Look:
     """One picture on the page.
 
@@ -52,13 +66,13 @@ class Look:
     why: str
     rests: str
     picture: NDArray[np.uint8]
-    drawings: Sequence[Drawing]
+    parts: Sequence[Part]
     trust: Sequence[Trial] = ()
     lines: Sequence[str] = ()
 
     @property
-    def pictures(self) -> list[Picture]:
-        return [picture_of(drawing) for drawing in self.drawings]
+    def drawings(self) -> list[Drawing]:
+        return [drawing for part in self.parts for drawing in part.drawings]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -74,7 +88,7 @@ class Look:
 
 def look_page(looks: Sequence[Look], model: Sequence[Drawing], *, facts: Mapping[str, Any]) -> str:
     """The whole page as HTML. model: drawings of the network itself. facts: date, hubel, torch,
-    model, layer, chose."""
+    model, layer (of Grad-CAM), units (the layer of these), chose."""
     return render(
         "look.html", looks=looks, model=[picture_of(each) for each in model], facts=facts
     )  # fmt: skip

@@ -7,37 +7,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hubel.report.drawing import panels, png, shortened, style
+from hubel.report.drawing import canvas, panels, png, shortened, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Image = NDArray[np.floating]  # (H, W, C) in [0, 1], C 1 or 3
 Map = NDArray[np.floating]  # (H, W)
 HEAT = "magma"
 CLASSES = ("#2f5d8a", "#c4500c", "#4f8a4b", "#7a7f87")  # of winners; the last of all others
 MOST_MAPS = 16
+PANEL, BAR = 220, 34  # points: the side of a picture alone, and of what its colours mean
 BRIGHTEST = 99.5  # percentile of a map that is shown brightest: single pixels would darken all
 
 
-def explained(picture: Image, maps: Mapping[str, Map]) -> bytes:
-    """The picture, and beside it each map over it in grey, on its own scale, with its colours."""
+def overlay(picture: Image, values: Map) -> bytes:
+    """A map ≥ 0 over the picture in grey, with what its colours mean; 0 shows the picture alone."""
     with style():
-        figure, axes = panels(1, 1 + len(maps), width=170, height=204)
-        _show(axes[0], picture, "picture")
-        for axis, (name, values) in zip(axes[1:], maps.items(), strict=True):
-            brightest = float(np.percentile(values, BRIGHTEST)) or float(values.max())
-            brightest = max(brightest, 1e-12)
-            _faint(axis, picture)
-            # what is nothing leaves the picture to be seen
-            seen = np.clip(np.asarray(values, float) / brightest, 0, 1)
-            height, width = picture.shape[:2]
-            drawn = axis.imshow(
-                values, cmap=HEAT, vmin=0, vmax=brightest, alpha=0.75 * np.sqrt(seen),
-                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-            )  # fmt: skip
-            _bare(axis, name)
-            _scale(figure, axis, drawn, brightest)
+        figure, axis, bar = _panel()
+        brightest = float(np.percentile(values, BRIGHTEST)) or float(values.max())
+        brightest = max(brightest, 1e-12)
+        _faint(axis, picture)
+        # what is nothing leaves the picture to be seen
+        seen = np.clip(np.asarray(values, float) / brightest, 0, 1)
+        height, width = picture.shape[:2]
+        drawn = axis.imshow(
+            values, cmap=HEAT, vmin=0, vmax=brightest, alpha=0.75 * np.sqrt(seen),
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        )  # fmt: skip
+        _bare(axis, "")
+        _scale(axis, drawn, brightest, bar)
         return png(figure)
 
 
@@ -68,7 +68,8 @@ def occlusion_maps(picture: Image, found: Occluded) -> bytes:
     with style():
         figure, axes = panels(1, 5 if followed else 3, width=176, height=226)
         _show(axes[0], picture, f"a square of {found.square}")
-        _square(axes[0], picture, found.square)
+        height, width = picture.shape[:2]
+        _square(axes[0], found.square, (width - found.square) / 2, (height - found.square) / 2)
         _by_position(axes[1], picture, found, found.probability, low=0.0)
         name = shortened(found.target, 18)
         _bare(axes[1], f"p({name}), {found.clean:.0%} without")
@@ -77,6 +78,42 @@ def occlusion_maps(picture: Image, found: Occluded) -> bytes:
             _by_position(axes[2], picture, found, found.activity, low=None)
             _bare(axes[2], shortened(f"activity of {found.unit}", 26))
             _show(axes[3], around_grey(found.projection), "its projection")
+        return png(figure)
+
+
+def alone(picture: Image) -> bytes:
+    """A picture and nothing else."""
+    with style():
+        figure, axis, _ = _panel()
+        _show(axis, picture, "")
+        return png(figure)
+
+
+def costliest(picture: Image, found: Occluded) -> bytes:
+    """The picture with the square where it costs the target most."""
+    row, column = np.unravel_index(int(found.probability.argmin()), found.probability.shape)
+    with style():
+        figure, axis, _ = _panel()
+        _show(axis, picture, "")
+        _square(axis, found.square, found.lefts[int(column)], found.tops[int(row)])
+        return png(figure)
+
+
+def hiding(picture: Image, found: Occluded, values: Map, *, low: float | None) -> bytes:
+    """Values by the place of the square's middle, over the picture, with what colours mean."""
+    with style():
+        figure, axis, bar = _panel()
+        _by_position(axis, picture, found, values, low=low, bar=bar)
+        _bare(axis, "")
+        return png(figure)
+
+
+def winners(picture: Image, found: Occluded) -> bytes:
+    """The most probable class by the place of the square's middle, over the picture."""
+    with style():
+        figure, axis, _ = _panel()
+        _winners(axis, picture, found)
+        axis.set_title("")
         return png(figure)
 
 
@@ -91,7 +128,7 @@ def strongest_units(
 
     boxes: (top, left, bottom, right) in pixels, of each unit.
     """
-    rows = ("map", "what it saw", *projections)
+    rows = ("its map", "picture there", *projections)
     with style():
         figure, axes = panels(len(rows), len(units), width=118, height=124)
         for i, name in enumerate(units):
@@ -141,19 +178,29 @@ def _faint(axis: "Axes", picture: Image) -> None:
     axis.imshow(picture.mean(2), cmap="gray", vmin=0, vmax=1)
 
 
-def _scale(figure: Any, axis: "Axes", drawn: Any, most: float | None) -> None:
-    """What the colours mean, below; most: where they end, if they begin at 0."""
+def _panel() -> "tuple[Figure, Axes, Axes]":
+    """A figure for one picture: its axes, and below it those of what colours mean, empty."""
+    figure, axis = canvas(PANEL, PANEL + BAR, left=0, right=0, top=0, bottom=BAR)
+    axis.set_anchor("N")
+    low, high = (BAR - 12) / (PANEL + BAR), (BAR - 5) / (PANEL + BAR)
+    bar = figure.add_axes((0.07, low, 0.86, high - low))
+    bar.set_axis_off()
+    return figure, axis, bar
+
+
+def _scale(axis: "Axes", drawn: Any, most: float | None, bar: "Axes | None" = None) -> None:
+    """What the colours mean, below; most: where they end, if they begin at 0. bar: its axes."""
     ticks = None if most is None else [0, most]
-    bar = figure.colorbar(
-        drawn, ax=axis, orientation="horizontal", fraction=0.05, pad=0.03, ticks=ticks
-    )
+    room: dict[str, Any] = {"cax": bar} if bar else {"ax": axis, "fraction": 0.05, "pad": 0.03}
+    scale: Any = axis.figure.colorbar(drawn, orientation="horizontal", ticks=ticks, **room)
+    scale.ax.set_axis_on()
     if ticks is None:
-        bar.ax.locator_params(nbins=3)
-    bar.solids.set_alpha(1)
-    bar.ax.tick_params(labelsize=7, length=2)
-    bar.outline.set_visible(False)
+        scale.ax.locator_params(nbins=3)
+    scale.solids.set_alpha(1)
+    scale.ax.tick_params(labelsize=8, length=2)
+    scale.outline.set_visible(False)
     if ticks is not None:
-        bar.ax.set_xticklabels([f"{tick:.2g}" for tick in ticks])
+        scale.ax.set_xticklabels([f"{tick:.2g}" for tick in ticks])
 
 
 def _bare(axis: "Axes", title: str) -> None:
@@ -162,17 +209,17 @@ def _bare(axis: "Axes", title: str) -> None:
     axis.spines[:].set_visible(False)
 
 
-def _square(axis: "Axes", picture: Image, side: int) -> None:
+def _square(axis: "Axes", side: int, left: float, top: float) -> None:
     from matplotlib.patches import Rectangle
 
-    height, width = picture.shape[:2]
-    corner = (width - side) / 2 - 0.5, (height - side) / 2 - 0.5
+    corner = left - 0.5, top - 0.5
     axis.add_patch(Rectangle(corner, side, side, facecolor="#808080", edgecolor="white", lw=0.8))
 
 
 def _by_position(
-    axis: "Axes", picture: Image, found: Occluded, values: Map, *, low: float | None
-) -> None:
+    axis: "Axes", picture: Image, found: Occluded, values: Map, *, low: float | None,
+    bar: "Axes | None" = None,
+) -> None:  # fmt: skip
     """Values where the square's middle was, on the picture's coordinates."""
     across, down = (_edges(starts, found.square) for starts in (found.lefts, found.tops))
     _faint(axis, picture)
@@ -180,7 +227,7 @@ def _by_position(
         across, down, values, cmap="viridis", vmin=low, shading="flat", alpha=0.7, lw=0
     )
     _within(axis, picture)
-    _scale(axis.figure, axis, drawn, None)
+    _scale(axis, drawn, None, bar)
 
 
 def _winners(axis: "Axes", picture: Image, found: Occluded) -> None:
@@ -195,9 +242,11 @@ def _winners(axis: "Axes", picture: Image, found: Occluded) -> None:
     for k, label in enumerate(named):
         index[found.winner == label] = k
     across, down = (_edges(starts, found.square) for starts in (found.lefts, found.tops))
+    _faint(axis, picture)
     axis.pcolormesh(
-        across, down, index, cmap=ListedColormap(CLASSES), vmin=0, vmax=len(CLASSES) - 1
-    )
+        across, down, index, cmap=ListedColormap(CLASSES), vmin=0, vmax=len(CLASSES) - 1,
+        alpha=0.6, lw=0,
+    )  # fmt: skip
     _within(axis, picture)
     _bare(axis, "most probable class")
     patches = [
@@ -207,7 +256,7 @@ def _winners(axis: "Axes", picture: Image, found: Occluded) -> None:
     if len(order) > len(named):
         patches.append(Patch(color=CLASSES[-1], label=f"{len(order) - len(named)} others"))
     axis.legend(
-        handles=patches, fontsize=7, frameon=False, loc="upper center", ncols=2,
+        handles=patches, fontsize=8, frameon=False, loc="upper center", ncols=2,
         bbox_to_anchor=(0.5, -0.01), handlelength=1, columnspacing=0.8,
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ what the score grows with. A pretty map is not yet a right one: see `sanity` and
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +18,13 @@ from torch.nn import functional as F
 from hubel import draws
 from hubel.logits import checked
 from hubel.mistakes import Failure, Mistake, unknown
+from hubel.model import evaluating
 from hubel.understanding.arrangement import MAPS_FIRST, arranged, order
-from hubel.understanding.outputs import handed_on
-from hubel.understanding.probes import Score, Slopes, differentiate
+from hubel.understanding.outputs import Handed, handed_on
+from hubel.understanding.probes import Score, Slopes, differentiate, recording
 
 CHUNK = 16  # pictures that are differentiated at once
+RESOLVED = 4  # places along a side, from which on a map says where
 # steps → places on the way from the baseline (−1) to the picture (1), and their weights
 RULES: dict[str, Callable[[int], tuple[NDArray[np.float64], NDArray[np.float64]]]] = {
     "gauss-legendre": np.polynomial.legendre.leggauss,
@@ -214,13 +217,47 @@ def last_maps(network: nn.Module, pixels: Tensor) -> str:
 
     Found on the first picture; of a Model the name is its network's. Raises Mistake without any.
     """
+    return _maps(network, pixels)[-1].name
+
+
+def middle_maps(network: nn.Module, pixels: Tensor) -> str:
+    """The module about two thirds of the way through the maps whose own are worth looking at.
+
+    Early ones answer to edges, late ones to all of the picture. Its maps have RESOLVED places or
+    more along each side and nothing below 0, as behind a ReLU, where a place that answers to
+    nothing is 0; a condition that no module meets is left out. Found on the first picture, N ≥ 1.
+    Raises Mistake without any.
+    """
+    found = _maps(network, pixels)
+    last = len(found) - 1
+    # of a block and the last of its modules, which hand on the same, the block is named
+    inner = {a.name for a, b in pairwise(found) if a.name.startswith(f"{b.name}.")}
+    way = {each.name: abs(i / max(last, 1) - 2 / 3) for i, each in enumerate(found)}
+    order = [each for each in sorted(found, key=lambda each: way[each.name])
+             if each.name not in inner]  # fmt: skip
+    order = [each for each in order if min(each.shape[2:]) >= RESOLVED] or order
+    order = [each for each in order if way[each.name] < 1 / 6] or order
+    with evaluating(network) as own, torch.no_grad():
+        names = [each.name for each in order]
+        with recording(own, names) as values:
+            own(pixels[:1])
+    return next((name for name in names if float(values[name].min()) >= 0), names[0])
+
+
+def _maps(network: nn.Module, pixels: Tensor) -> list[Handed]:
+    """All that hand on maps (N, K, h, w) of more than one position, in their order."""
     _check(pixels)
     one = pixels[:1] if len(pixels) else pixels.new_zeros(1, *pixels.shape[1:])
-    for each in reversed(handed_on(network, one)):
-        some = len(each.shape) == 4 and each.shape[2] * each.shape[3] > 1
-        if some and arranged(each, one.shape[2:]) == MAPS_FIRST:
-            return each.name
-    raise Mistake("This network has no convolution: no layer of it hands on maps (N, K, h, w).")
+    found = [
+        each
+        for each in handed_on(network, one)
+        if len(each.shape) == 4
+        and each.shape[2] * each.shape[3] > 1
+        and arranged(each, one.shape[2:]) == MAPS_FIRST
+    ]
+    if not found:
+        raise Mistake("This network has no convolution: no layer of it hands on maps (N, K, h, w).")
+    return found
 
 
 def _slopes(

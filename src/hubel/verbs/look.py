@@ -21,7 +21,7 @@ from hubel.output import Output
 from hubel.pixels import Given, Picture, Unreadable
 from hubel.report.filters import filters
 from hubel.report.look import Look, look_page
-from hubel.understanding.saliency import last_maps
+from hubel.understanding.saliency import last_maps, middle_maps
 from hubel.verbs import machine
 from hubel.verbs.load import called, loaded
 from hubel.verbs.looking import PARTS, TRIALS, Choice, looked
@@ -67,7 +67,8 @@ def look(
     images: as `predict` takes them; None: of a run its worst mistakes, the held-out pictures that
     it is surest of, and wrong. target: the class to explain, by name or number; None: the most
     probable one of each picture. layer: for Grad-CAM, units and the occlusion's activity; None: the
-    last maps. unit: of that layer; None: the strongest. square, stride, fill: of the occlusion.
+    last maps for Grad-CAM, and for the others those of `middle_maps`. unit: of the units' layer;
+    None: the strongest. square, stride, fill: of the occlusion.
     trust: whether each map is put on trial, which takes most of the time. out: the folder for
     look.html, the PNGs and look.json, where an earlier look is replaced; None: a new one, look in
     the model's run, or here.
@@ -96,9 +97,11 @@ def look(
         else:
             read, unreadable = _read(classifier, pictures)
         read = [(title, pixels.to(where)) for title, pixels in read]
+        first = read[0][1][None]
         asked = layer is not None
-        layer = layer or last_maps(classifier, read[0][1][None])
-        choice = Choice(label, layer, unit, square, stride, fill, trust)
+        units = layer or middle_maps(classifier, first)
+        layer = layer or last_maps(classifier, first)
+        choice = Choice(label, layer, units, unit, square, stride, fill, trust)
         looks = []
         parts, of = count(1), PARTS + (TRIALS if trust else 0)
 
@@ -116,8 +119,9 @@ def look(
             "torch": torch.__version__,
             "model": name,
             "layer": layer,
+            "units": units,
         }
-        chose = "" if asked else ", the last that hands on maps"
+        chose = _layers(None if asked else units, layer)
         _write(folder, looks, drawings, facts | {"chose": chose})
         return Looked(folder.path / PAGE, tuple(looks), tuple(unreadable))
 
@@ -154,6 +158,18 @@ def label_of(classifier: Classifier, target: str | int | None) -> int | None:
     return number
 
 
+def _layers(units: str | None, layer: str) -> str:
+    """Whose Grad-CAM and units are shown, in words; units: their layer, None where one was asked
+    for."""
+    if units is None:
+        return f"Grad-CAM and units are those of the layer {layer}, as was asked."
+    return (
+        f"Grad-CAM is that of {layer}, the last layer with maps of several places; the units are "
+        f"those of {units}, about two thirds of the way through, where a unit answers to parts of "
+        "a picture. Another layer: --layer."
+    )
+
+
 def _of_the_network(classifier: Classifier) -> Iterator[Drawing]:
     layer = first_layer(classifier)
     if layer is not None:
@@ -161,8 +177,9 @@ def _of_the_network(classifier: Classifier) -> Iterator[Drawing]:
         yield Drawing(
             "filters",
             filters(shown),
-            f"The first layer's {layer.kind}, {len(shown)} of {len(layer.weights)}: each on its "
-            "own scale about mid-grey, which is 0.",
+            f"{'All' if len(shown) == len(layer.weights) else 'The first'} {len(shown)} "
+            f"{layer.kind} of the first layer: what each of its units looks for. Each has its own "
+            "scale about mid-grey, which is 0.",
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,13 +11,18 @@ from torch import Tensor, nn
 
 from hubel.findings import Drawing
 from hubel.model import Classifier, evaluating
-from hubel.report.look import Look, Trial
+from hubel.report.look import Look, Part, Trial
 from hubel.report.seen import (
+    MOST_MAPS,
     Occluded,
-    explained,
+    alone,
+    around_grey,
+    costliest,
     feature_maps,
-    occlusion_maps,
+    hiding,
+    overlay,
     strongest_units,
+    winners,
 )
 from hubel.report.wording import percent
 from hubel.understanding.arrangement import MAPS_FIRST, arranged
@@ -41,6 +47,7 @@ UNITS = 6  # the strongest that are shown
 STEPS = 64  # of integrated gradients
 SAMPLES = 25  # of SmoothGrad
 LEVELS, PLACES = 12, 3  # of deletion and insertion curves, and of maps moved elsewhere
+RIM = 1 / 40  # of a projection's squares, at each side, is not shown
 DRAWS = 6  # networks of random weights
 PARTS, TRIALS = 3, 5  # of the work on a picture: maps, occlusion, units; and trials of five maps
 
@@ -50,12 +57,22 @@ class Choice:
     """What is asked of every picture; None: it is chosen, and said."""
 
     target: int | None
-    layer: str
+    layer: str  # of Grad-CAM
+    units: str  # the layer of these
     unit: int | None
     square: int | None
     stride: int | None
     fill: str
     trust: bool
+
+
+class Strong(NamedTuple):
+    """The maps (K, h, w) of a layer; its strongest units, or the one asked for; how many share the
+    first place. No units of a layer that hands on no maps."""
+
+    maps: Tensor
+    units: list[int]
+    tied: int
 
 
 def looked(
@@ -72,26 +89,29 @@ def looked(
     target = int(labels[0]) if choice.target is None else choice.target
     maps, lines = _maps(classifier, pixels, target, choice.layer)
     on_part()
+    strong = _strongest(classifier, pixels, choice)
     found = occlude(
         classifier, pixels, target, square=choice.square, stride=choice.stride, fill=choice.fill,
-        layer=choice.layer, unit=choice.unit,
+        layer=choice.units, unit=strong.units[0] if strong.units else choice.unit,
         progress=lambda done, total: watch.progress("occlusion", done, total, name),
     )  # fmt: skip
     on_part()
     picture = _picture(pixels)
     title = classifier.classes[target]
-    drawings = [
-        Drawing(
-            "maps",
-            explained(picture, {what: _array(values) for what, values in maps.items()}),
-            f"What the score of {title!r} answers to, by pixel: the size of its gradient, the mean "
-            f"over noisy copies, integrated gradients from black, and Grad-CAM at {choice.layer}. "
-            "Each lies over the picture, on its own scale: 0 shows the picture alone.",
+    occluded = _occluded(found, title, classifier.classes)
+    drawn = _drawn(picture, maps, title, choice.layer)
+    parts = [
+        Part("Which parts of the picture", [drawn["Grad-CAM"], *_hidden(picture, occluded)],
+             small=True),
+        Part(
+            "Which pixels", [drawn[what] for what in maps if what != "Grad-CAM"],
+            "The brighter, the more that pixel changes the score. Each map has its own scale; 0 "
+            "shows the picture alone.", small=True,
         ),
-        _occlusion(classifier, pixels, picture, found, title),
-        *_units(classifier, pixels, picture, choice),
-        _first_maps(classifier, pixels),
-    ]
+        _units(classifier, pixels, picture, choice, strong),
+        _activity(classifier, pixels, picture, occluded, found),
+        Part("The first layer's maps", [_first_maps(classifier, pixels)]),
+    ]  # fmt: skip
     on_part()
     trust: list[Trial] = []
     if choice.trust:
@@ -103,7 +123,7 @@ def looked(
         ", the most probable class" if choice.target is None else "",
         _rests(found, title, pixels.shape[1:]),
         np.round(picture * 255).astype(np.uint8),
-        drawings,
+        [part for part in parts if part.drawings],
         trust,
         [*lines, _method(found)],
     )
@@ -124,98 +144,158 @@ def _maps(
     }
     relative = float(integrated.relative[0])
     lines = [
-        f"Integrated gradients miss the score's difference from black by {relative:.1%} at {STEPS} "
-        "steps; exact ones would not."
+        "Integrated gradients should add up to what the score has more than that of a black "
+        f"picture; with {STEPS} steps they miss it by {percent(relative)}."
     ]
     if not float(cam.maps.max()) > 0:
         lines.append(f"Grad-CAM at {layer} is 0 everywhere: nothing there speaks for the class.")
     return maps, lines
 
 
-def _occlusion(
-    classifier: Classifier, pixels: Tensor, picture: NDArray[np.float32], found: Occlusion,
-    title: str,
-) -> Drawing:  # fmt: skip
-    projection = project(classifier, pixels[None], found.layer, found.unit, rule="guided")
-    activity = found.activity
-    drawn = occlusion_maps(
-        picture,
-        Occluded(
-            found.square, found.tops, found.lefts, _array(found.probability),
-            float(found.clean.softmax(0)[found.target]), title, found.winner.numpy(),
-            classifier.classes, None if activity is None else _array(activity),
-            f"{found.layer} {found.unit}", _array(projection.pixels[0].permute(1, 2, 0)),
-        ),
+def _drawn(
+    picture: NDArray[np.float32], maps: dict[str, Tensor], title: str, layer: str
+) -> dict[str, Drawing]:
+    words = {
+        "gradient": f"Gradient: how much the score of {title!r} changes with that pixel.",
+        "SmoothGrad": f"SmoothGrad: the mean of that over {SAMPLES} noisy copies.",
+        "integrated gradients": "Integrated gradients: what each pixel adds to the score on the "
+        "way from a black picture to this one.",
+        "Grad-CAM": f"Grad-CAM: where the maps of {layer} speak for {title!r}; the brighter, the "
+        "more.",
+    }
+    return {
+        what: Drawing(what.lower().replace(" ", "-"), overlay(picture, _array(values)), words[what])
+        for what, values in maps.items()
+    }
+
+
+def _occluded(found: Occlusion, title: str, classes: Sequence[str]) -> Occluded:
+    clean = float(found.clean.softmax(0)[found.target])
+    return Occluded(
+        found.square, found.tops, found.lefts, _array(found.probability), clean, title,
+        found.winner.numpy(), classes,
     )  # fmt: skip
-    return Drawing(
-        "occlusion",
-        drawn,
-        f"As the square hides one part after another: the probability of {title!r}, the activity "
-        f"of {found.layer}'s map {found.unit} beside its projection by guided backpropagation, and "
-        "the most probable class; each where the square's middle is, over the picture. Dark: it "
-        "hides evidence.",
-    )
+
+
+def _hidden(picture: NDArray[np.float32], found: Occluded) -> list[Drawing]:
+    """What happens as a square hides one part of the picture after another."""
+    return [
+        Drawing(
+            "occlusion", hiding(picture, found, found.probability, low=0.0),
+            f"Occlusion: the probability of {found.target!r} with a square of "
+            f"{found.square}×{found.square} pixels at that place, {percent(found.clean)} without. "
+            "Dark: evidence was hidden.",
+        ),
+        Drawing("costliest", costliest(picture, found), "The square where it costs most."),
+        Drawing(
+            "winners", winners(picture, found),
+            "The most probable class with the square at that place.",
+        ),
+    ]  # fmt: skip
+
+
+def _activity(
+    classifier: Classifier, pixels: Tensor, picture: NDArray[np.float32], occluded: Occluded,
+    found: Occlusion,
+) -> Part:  # fmt: skip
+    """The unit that is followed as the square hides one part after another."""
+    if found.activity is None:
+        return Part("", [])
+    projection = project(classifier, pixels[None], found.layer, found.unit, rule="guided")
+    signed = _array(projection.pixels[0].permute(1, 2, 0))
+    return Part(
+        f"What unit {found.unit} of {found.layer} answers to",
+        [
+            Drawing(
+                "activity", hiding(picture, occluded, _array(found.activity), low=None),
+                f"Its activity, summed over its map, with the square at that place, "
+                f"{found.clean_activity:.3g} without. Dark: what it answers to was hidden.",
+            ),
+            Drawing(
+                "projection", alone(around_grey(signed)),
+                "What in the picture its strongest place answers to, by guided backpropagation.",
+            ),
+        ],
+        small=True,
+    )  # fmt: skip
 
 
 def _rests(found: Occlusion, title: str, size: Sequence[int]) -> str:
     """On what the answer rests, in a sentence: the square that costs the class most."""
     clean = float(found.clean.softmax(0)[found.target])
-    lowest = found.probability.flatten().argmin()
-    row, column = divmod(int(lowest), found.probability.shape[1])
+    row, column = divmod(int(found.probability.flatten().argmin()), found.probability.shape[1])
     least = float(found.probability[row, column])
-    starts, words = (found.tops[row], found.lefts[column]), []
+    square = f"a square of {found.square}×{found.square} pixels"
+    if least >= clean:
+        return f"No part decides the answer: no {square[2:]} lowers the probability of {title!r}."
+    words = []
     for start, length, names in zip(
-        starts, size, (("upper", "", "lower"), ("left", "", "right")), strict=True
-    ):
+        (found.tops[row], found.lefts[column]), size,
+        (("upper", "", "lower"), ("left", "", "right")), strict=True,
+    ):  # fmt: skip
         third = int(3 * (start + found.square / 2) / length)
         words.append(names[min(max(third, 0), 2)])
-    where = " ".join(filter(None, words)) or "middle"
-    hidden = f"with a square of {found.square}×{found.square} pixels hidden there"
-    change = f"the probability of {title!r} goes from {percent(clean)} to {percent(least)}"
+    part = " ".join(filter(None, words))
+    where = f"{part} part" if part else "middle"
+    change = f"the probability of {title!r} from {percent(clean)} to {percent(least)}"
     if least > clean / 2:
         return (
-            f"No single part decides the answer: at worst, in the {where} part, {hidden}, {change}."
+            f"No single part decides the answer: even where it costs most, in the {where} of the "
+            f"picture, {square} lowers {change} only."
         )
-    return f"The answer rests most on the {where} part of the picture: {hidden}, {change}."
+    return (
+        f"The answer rests most on the {where} of the picture: {square} that hides it lowers "
+        f"{change}."
+    )
+
+
+def _strongest(classifier: Classifier, pixels: Tensor, choice: Choice) -> Strong:
+    with evaluating(classifier) as classifier, recording(classifier, [choice.units]) as found:
+        classifier(pixels[None])
+    maps = found[choice.units][0]
+    if maps.ndim != 3:
+        return Strong(maps, [], 0)
+    order, tied = ranked(maps)
+    if choice.unit is None:
+        return Strong(maps, order[:UNITS], tied)
+    return Strong(maps, [choice.unit] if 0 <= choice.unit < len(maps) else [], 1)
 
 
 def _units(
-    classifier: Classifier, pixels: Tensor, picture: NDArray[np.float32], choice: Choice
-) -> list[Drawing]:
+    classifier: Classifier, pixels: Tensor, picture: NDArray[np.float32], choice: Choice,
+    strong: Strong,
+) -> Part:  # fmt: skip
     """The strongest units of the layer: their maps, what they saw, their projections."""
-    with evaluating(classifier) as classifier, recording(classifier, [choice.layer]) as found:
-        classifier(pixels[None])
-    maps = found[choice.layer][0]
-    if maps.ndim != 3:
-        return []
-    order, tied = ranked(maps)
-    units = [choice.unit] if choice.unit is not None else order[:UNITS]
+    layer, (maps, units, tied) = choice.units, strong
+    if not units:
+        return Part("", [])
     many = pixels.expand(len(units), *pixels.shape)
     found_by = {
-        rule: project(classifier, many, choice.layer, units, rule=rule)
-        for rule in ("deconvnet", "guided")
+        rule: project(classifier, many, layer, units, rule=rule) for rule in ("deconvnet", "guided")
     }
     told = found_by["deconvnet"].told
     signed = {rule: _array(each.pixels) for rule, each in found_by.items()}
     projections = {rule: each.transpose(0, 2, 3, 1) for rule, each in signed.items()}
     drawn = strongest_units(
         picture, _array(maps[units]), projections, [f"unit {unit}" for unit in units],
-        [_box(each) for each in projections["deconvnet"]],
+        [_box(each) for each in projections["guided"]],
     )  # fmt: skip
-    which = "The unit asked for" if choice.unit is not None else "The strongest units"
+    one = choice.unit is not None
     caption = (
-        f"{which} of {choice.layer}: the map, the part of the picture that its strongest place "
-        "saw, and what there it answered to: by a deconvnet (Zeiler & Fergus 2014) and by guided "
+        f"{'A column' if one else 'A column for each unit'}: its map, bright where it is active; "
+        "the part of the picture that its most active place answers to; and what in that part it "
+        "answers to, grey being nothing: by a deconvnet (Zeiler & Fergus 2014) and by guided "
         "backpropagation (Springenberg et al. 2015)."
     )
     if told:
         caption += f" What may be a ReLU keeps its own gradient here: {', '.join(told)}."
-    if choice.unit is None and tied > 1:
+    if not one and tied > 1:
         caption += (
             f" {tied} of {len(maps)} units reach {float(maps.amax()):.3g}, the most that any does: "
             "of these, those of the highest mean over their map come first."
         )
-    return [Drawing("units", drawn, caption)]
+    title = f"Unit {choice.unit} of {layer}" if one else f"The strongest units of {layer}"
+    return Part(title, [Drawing("units", drawn, caption)])
 
 
 def ranked(maps: Tensor) -> tuple[list[int], int]:
@@ -230,12 +310,21 @@ def ranked(maps: Tensor) -> tuple[list[int], int]:
 
 
 def _box(signed: NDArray[np.float32]) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right of what a projection (H, W, C) reaches; all of it, if nothing."""
-    reached = np.abs(signed).max(2) > 0
-    if not reached.any():
-        return 0, 0, *signed.shape[:2]
-    rows, columns = (np.flatnonzero(reached.any(axis)) for axis in (1, 0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    """Top, left, bottom, right of what holds nearly all of a projection (H, W, C)."""
+    squares = np.square(signed.astype(np.float64)).sum(2)
+    (top, bottom), (left, right) = (_between(squares.sum(axis)) for axis in (1, 0))
+    return top, left, bottom, right
+
+
+def _between(squares: NDArray[np.float64]) -> tuple[int, int]:
+    """From where to where all of it lies but for RIM at each end; a quarter of all at least."""
+    side, least = len(squares), -(-len(squares) // 4)
+    if not squares.any():
+        return 0, side
+    share = np.cumsum(squares) / squares.sum()
+    first, last = (int(np.searchsorted(share, at)) for at in (RIM, 1 - RIM))
+    first = max(0, min(first, (first + last + 1 - least) // 2, side - least))
+    return first, max(last + 1, first + least)
 
 
 def _first_maps(classifier: Classifier, pixels: Tensor) -> Drawing:
@@ -252,8 +341,12 @@ def _first_maps(classifier: Classifier, pixels: Tensor) -> Drawing:
         classifier(pixels[None])
     maps = found[layer][0]
     drawn = feature_maps(_array(maps), [str(i) for i in range(len(maps))])
+    which = f", the first {MOST_MAPS} of {len(maps)}" if len(maps) > MOST_MAPS else ""
     return Drawing(
-        "feature-maps", drawn, f"Feature maps of {layer}, each on its own scale; mid-grey is 0."
+        "feature-maps",
+        drawn,
+        f"The maps of {layer}{which}: light where a unit is active, dark where it is below 0, each "
+        "on its own scale.",
     )
 
 
@@ -302,8 +395,9 @@ def _method(found: Occlusion) -> str:
         return f"Occlusion was computed in full: {how.why}."
     whole = f" On whole maps, for want of a rule: {', '.join(how.whole)}." if how.whole else ""
     return (
-        f"Occlusion took {how.work:.0%} of the full computation's multiply-adds; at {how.checked} "
-        f"positions that were computed in full as well it differs by at most {how.difference:.1g}."
+        f"Occlusion took {how.work:.0%} of the multiply-adds of the full computation; at the "
+        f"{how.checked} positions that were computed in full as well, it differs by at most "
+        f"{how.difference:.1g}."
         f"{whole}"
     )
 
