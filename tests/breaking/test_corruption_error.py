@@ -20,6 +20,14 @@ THEIRS = {"fog": wrong(0.4, 3), "snow": wrong(0.5, 4)}
 CLEAN, THEIR_CLEAN = wrong(0.1, 5)[0], wrong(0.15, 6)[0]
 
 
+def test_an_interval_of_a_few_pictures_is_everything() -> None:
+    for n, known in ((1, False), (4, False), (5, True)):
+        right = {"fog": np.zeros((5, n), bool)}
+        found = corruption_error(np.zeros(n, bool), right)
+        assert (found.mean.interval == (0.0, 0.0)) == known
+        assert (found.by_corruption["fog"].interval == (0.0, 1.0)) != known
+
+
 def test_by_the_formula() -> None:
     found = corruption_error(CLEAN, OURS, reference=(THEIR_CLEAN, THEIRS))
     ratios, above, means = [], [], []

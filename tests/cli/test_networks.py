@@ -37,6 +37,20 @@ def test_googlenets_roundings_are_marked(hubel_command: Command) -> None:
     assert "27.5 → 28" in answer.out
     assert "The picture meets 6,998,552 of the parameters; the rest is in aux1, aux2." in answer.out
     assert Path("pictures/googlenet-2014.png").stat().st_size > 10_000
+    page = Path("pictures/googlenet-2014.html").read_text(encoding="utf-8")
+    assert str(Path("pictures/googlenet-2014.html").resolve()) in answer.err
+    for part in ("27.5 → 28", "aux1, aux2", "inception3a.branch1.conv", "13,378,280",
+                 "data:image/png;base64,", "hubel networks googlenet-2014 --verify"):  # fmt: skip
+        assert part in page, part
+
+
+def test_a_page_replaces_nothing(hubel_command: Command, tmp_path: Path) -> None:
+    (tmp_path / "linear.html").write_text("mine")
+    answer = hubel_command("networks", "linear", "--out", "linear.png")
+    assert answer.code == 2
+    assert "linear.html is there already" in answer.err
+    assert [path.name for path in tmp_path.iterdir()] == ["linear.html"]
+    assert (tmp_path / "linear.html").read_text() == "mine"
 
 
 def test_one_network_as_json(hubel_command: Command, tmp_path: Path) -> None:
@@ -78,12 +92,9 @@ def test_verify(hubel_command: Command, monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_list_and_verifying_all(
     hubel_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hubel.networks.catalogue import CATALOGUE
-
-    few = ("linear", "lenet5-1998", "resnet20")
-    for name in [name for name in CATALOGUE if name not in few]:
-        monkeypatch.delitem(CATALOGUE, name)
-        monkeypatch.delitem(papers.PAPERS, name, raising=False)
+    few = ("lenet5-1998", "resnet20")
+    for name in [name for name in papers.PAPERS if name not in few]:
+        monkeypatch.delitem(papers.PAPERS, name)
     out = hubel_command("networks").out
     rows = [line.split()[:7] for line in out.splitlines()]
     assert ["resnet20", "269,722", "40.6", "M", "20", "81", "8.75"] in rows

@@ -35,6 +35,11 @@ def test_files_json_and_mistakes(hubel_command: Command, place: Path) -> None:
     assert [(row["weight"], row["steps"]) for row in told["pictures"]] == [(3, 3), (40, 3)]
     for row in told["pictures"]:
         Image.open(io.BytesIO(Path(row["file"]).read_bytes())).verify()
+    page = (place / "style" / "style.html").read_text(encoding="utf-8")
+    assert told["page"] == str(place / "style" / "style.html")
+    assert page.count("data:image/") == 5  # content, style, two results, curves
+    assert "hubel style content.png style.png" in page
+    assert str(place) not in page
     facts = json.loads((place / "style" / "style.json").read_text())
     assert (facts["content"], facts["network"]) == ("content.png", "efficientnet-lite0")
     assert str(place) not in json.dumps(facts)

@@ -63,7 +63,7 @@ def test_what_a_lab_leaves(told: dict[str, int], tmp_path: Path) -> None:
     ran = run.run_lab("one", size="quick", seed=3, out=tmp_path / "lab", options={"factor": 2.0})
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.get_num_threads() == threads
-    assert written(ran.folder) == {"dot.png", "numbers.json"}
+    assert written(ran.folder) == {"dot.png", "lab.html", "numbers.json"}
     facts = json.loads((ran.folder / "numbers.json").read_text())
     assert (facts["lab"], facts["size"], facts["seed"]) == ("one", "quick", 3)
     assert facts["options"] == {"factor": 2.0}
@@ -76,6 +76,20 @@ def test_what_a_lab_leaves(told: dict[str, int], tmp_path: Path) -> None:
     assert again.shown.numbers["drawn"] == ran.shown.numbers["drawn"]  # seeded
     other = run.run_lab("one", size="quick", seed=4, out=tmp_path / "lab")
     assert other.shown.numbers["drawn"] != ran.shown.numbers["drawn"] / 2
+
+
+def test_the_page_of_a_lab(told: dict[str, int], tmp_path: Path) -> None:
+    ran = run.run_lab("one", size="quick", out=tmp_path / "lab")
+    text = (ran.folder / "lab.html").read_text(encoding="utf-8")
+    for part in ("First.", "Third.", "It is not.", "An erratum.", "does not hold here", "A dot.",
+                 "A line.", "n: 1 draw. Spread: none.", "hubel lab two"):  # fmt: skip
+        assert text.count(part) >= 1, part
+    assert text.count("data:image/png;base64,") == 1
+    asked = run.run_lab("one", out=tmp_path / "asked", options={"factor": 2.0})
+    text = (asked.folder / "lab.html").read_text(encoding="utf-8")
+    assert "factor 2" in text
+    assert "A line." in text
+    assert "First." not in text  # it was asked to calculate
 
 
 def test_nothing_of_others_is_overwritten_and_nothing_is_half_written(
@@ -220,6 +234,8 @@ def test_pictures_stand_with_the_first_claim_of_a_lab(told: dict[str, int], tmp_
     assert (two.drawings, two.pictured_at) == ((), "")
     assert four.finding is None
     text = lecture.page.read_text(encoding="utf-8")
+    assert text.count('href="one/lab.html"') == 2
+    assert (lecture.page.parent / "one" / "lab.html").is_file()
     assert text.count("data:image/png;base64,") == 1
     assert "hubel lab four" in text
 

@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubel.report.drawing import ACCENT, INK, canvas, columns, legible, png, shortened, style, svg
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    canvas,
+    columns,
+    legend_above,
+    legend_below,
+    legible,
+    panels,
+    png,
+    shortened,
+    style,
+    svg,
+)
 
 
 @given(st.text(max_size=60), st.integers(3, 40))
@@ -24,6 +37,27 @@ def test_legible_text_can_be_written_and_is_left_alone_the_second_time(text: str
     once.encode()
     assert legible(once) == once
     assert len(once) == len(text)
+
+
+def test_legends_cover_no_line() -> None:
+    with style():
+        one, axes = canvas(276, 220, left=44, right=8, top=38, bottom=34)
+        several, beside = panels(1, 2)
+        for each in (axes, *beside):
+            for name in ("training: augmented, smoothed", "validation"):
+                each.plot([0, 1], [0, 1], label=name)
+        legend_above(axes)
+        legend_below(several, columns=2, title="weight")
+        for figure in (one, several):
+            figure.draw_without_rendering()
+            [legend] = [*figure.legends, *(axis.legend_ for axis in figure.axes if axis.legend_)]
+            box = legend.get_window_extent()
+            assert not any(box.overlaps(axis.get_window_extent()) for axis in figure.axes)
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+        assert [text.get_text() for text in several.legends[0].get_texts()] == [
+            "training: augmented, smoothed", "validation",
+        ]  # fmt: skip
 
 
 def test_rc_params_and_warnings_are_left_as_found() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.report.html import data_uri
+from hubel.report.html import Onward, data_uri
 from hubel.report.page import training_page
 from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport
 from hubel.results import ClassFigures, Evaluation
@@ -161,6 +161,47 @@ def test_without_a_test_split_it_promises_nothing(report: TrainingReport) -> Non
     assert "Test accuracy" not in said
     assert "Validation accuracy" in said
     assert "what its validation pictures were called" in said
+
+
+def test_too_few_pictures_have_no_interval(report: TrainingReport) -> None:
+    assert report.test is not None
+    few = replace(report.test, n=1, interval=(0.0, 1.0))
+    said = _said(training_page(replace(report, test=few)))
+    assert "too few pictures for an interval" in said
+    assert "0.0 to 100.0 %" not in said
+
+
+def test_a_class_without_pictures_has_no_figures(report: TrainingReport) -> None:
+    assert report.test is not None
+    rows = [*report.test.classes[:-1], ClassFigures("nobody", 0.0, 0.0, 0.0, 0)]
+    said = _said(training_page(replace(report, test=replace(report.test, classes=rows))))
+    assert re.search(r"nobody ?– ?– ?– ?0", said)
+
+
+def test_a_start_that_hardly_learned_says_so(report: TrainingReport) -> None:
+    said = _said(training_page(replace(report, trained=420, start="a network")))
+    assert "420 of its 24,330 numbers learned here" in said
+    assert "24,330 learned numbers" not in said
+    assert re.search("Numbers learned ?420 ?of 24,330", said)
+
+
+def test_the_training_loss_is_named_as_what_it_is(report: TrainingReport) -> None:
+    page = training_page(replace(report, recipe={"smoothing": 0.1, "rotate": 12.0}))
+    said = _said(page)
+    assert "training: augmented, smoothed" in said
+    assert "turned at random, measured as the epoch ran" in said
+    assert "label smoothing of 0.1" in said
+
+
+def test_it_ends_with_what_comes_next(report: TrainingReport) -> None:
+    end = Onward(
+        [("hubel look <run>", "shows"), ("hubel break x", "tells")], [("a%20b/c.html", "c")]
+    )
+    page = training_page(report, end)
+    assert "Next hubel look <run> shows; hubel break x tells." in _said(page)
+    links = [attributes["href"] for tag, attributes in Reader(page).tags if tag == "a"]
+    assert links == ["a%20b/c.html"]
+    assert "Next" not in _said(training_page(report))
 
 
 def test_before_the_test_pictures_were_looked_at_it_says_so(report: TrainingReport) -> None:

@@ -101,3 +101,13 @@ def test_drawings() -> None:
     assert double[1] == single[1]
     answers = [[("cat", 0.9), ("dog", 0.1)]] * 3
     assert size(three_pictures(one, ("texture", "object", "both"), answers))[0] > 900
+
+
+def test_too_few_pictures_have_no_point() -> None:
+    # a row that is drawn hangs on its interval, one of too few pictures does not
+    few = [BiasRow("a", 1, 0, 0, 1.0, (0.2, 1.0)), BiasRow("a", 1, 0, 0, 1.0, None)]
+    assert not any(row.tells for row in few)
+    assert BiasRow("a", 0, 4, 0, 0.0, (0.0, 0.49)).tells
+    assert bias_figure(OVERALL, few[:1], {}) == bias_figure(OVERALL, few[1:], {})
+    one = accuracy_figure([Stimulus("original", 1, 1, (0.2, 1.0))], 0.5)
+    assert one == accuracy_figure([Stimulus("original", 1, 1, (0.0, 1.0))], 0.5)

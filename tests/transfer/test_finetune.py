@@ -7,7 +7,7 @@ from torch import nn
 from hubel.mistakes import Mistake
 from hubel.model import Classifier, PixelSpec
 from hubel.transfer.features import head, headless, pooled
-from hubel.transfer.finetune import depths, rates, thaw, thawed, train_mode, with_head
+from hubel.transfer.finetune import depths, learned, rates, thaw, thawed, train_mode, with_head
 
 
 def network() -> nn.Sequential:
@@ -61,6 +61,20 @@ def test_thawing_from_the_end(share: float, learn: set[str]) -> None:
     made = network()
     thaw(made, share)
     assert {n.split(".")[0] for n, p in made.named_parameters() if p.requires_grad} == learn
+
+
+@pytest.mark.parametrize("share", [0.35, 1.0])
+def test_learned_counts_what_was_trained(share: float) -> None:
+    made = nn.Sequential(*(nn.Linear(3, 3) for _ in range(8)))
+    epochs = 9
+    ever: set[str] = set()
+    for epoch in range(1, epochs + 1):  # the first fits the last layer alone
+        now = thawed(epoch - 1, first=1, last=epochs - 1, share=share) if epoch > 1 else 0.0
+        thaw(made, now)
+        ever |= {name for name, each in made.named_parameters() if each.requires_grad}
+        numbers = sum(each.numel() for name, each in made.named_parameters() if name in ever)
+        assert learned(made, epoch, epochs=epochs, share=share) == numbers
+    assert learned(made, 1, epochs=1, share=share) == 12
 
 
 def test_thawed_grows_and_ends_at_the_share() -> None:

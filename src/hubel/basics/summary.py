@@ -16,6 +16,9 @@ from hubel.basics.tracing import PICTURE, Tracer, watching
 from hubel.mistakes import Mistake
 from hubel.twins import evaluated
 
+HEAD = ("layer", "kind", "output", "parameters", "multiply-adds", "memory", "sees", "")
+NUMBERS = (3, 4, 5)  # columns of numbers
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -77,16 +80,20 @@ class Summary:
             "rows": [_row_json(row) for row in self.rows],
         }
 
+    @property
+    def table(self) -> list[tuple[str, ...]]:
+        """All rows as text, below HEAD."""
+        return [_cells(row) for row in self.rows]
+
     def __str__(self) -> str:
-        head = ("layer", "kind", "output", "parameters", "multiply-adds", "memory", "sees", "")
-        cells = [_cells(row) for row in self.rows]
-        widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+        cells = self.table
+        widths = [max(map(len, column)) for column in zip(HEAD, *cells, strict=True)]
         lines = [
             "  ".join(
-                cell.rjust(width) if 3 <= i <= 5 else cell.ljust(width)
+                cell.rjust(width) if i in NUMBERS else cell.ljust(width)
                 for i, (cell, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
-            for line in (head, *cells)
+            for line in (HEAD, *cells)
         ]
         return "\n".join([*lines, "", *self.totals()])
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hubel.mistakes import Mistake
 
 RESAMPLES = 1000
+LEAST = 5  # pictures: of fewer, resampling cannot say how far chance moves a figure
 Wrong = Mapping[str, NDArray[np.bool_]]  # corruption → (severities, N): which answers were wrong
 
 
@@ -64,10 +65,10 @@ def corruption_error(
     names = list(wrong)
     spoilt = own[1].mean(1)
     figures = CorruptionError(
-        clean=_estimate(own[0]),
-        mean=_estimate(spoilt),
+        clean=_share(own[0], len(clean)),
+        mean=_share(spoilt, len(clean)),
         above=_estimate(spoilt - own[0]),
-        by_corruption={name: _estimate(own[1][:, i]) for i, name in enumerate(names)},
+        by_corruption={name: _share(own[1][:, i], len(clean)) for i, name in enumerate(names)},
     )
     if reference is None:
         return figures
@@ -125,3 +126,12 @@ def _estimate(values: NDArray[np.float64]) -> Estimate:
     after = values[1:] if len(values) > 1 else values
     low, high = np.quantile(after, (0.025, 0.975))
     return Estimate(float(values[0]), (float(low), float(high)))
+
+
+def _share(values: NDArray[np.float64], n: int) -> Estimate:
+    """As `_estimate`, of an error on n pictures: of fewer than LEAST, any other is as possible.
+
+    Resampled, one picture is always itself, which would look like certainty.
+    """
+    found = _estimate(values)
+    return found if n >= LEAST else Estimate(found.value, (0.0, 1.0))

@@ -192,6 +192,7 @@ def _tell(ran: "Ran", *, findings: bool) -> None:
     print()
     for drawing in ran.shown.drawings:
         print(f"Picture  {ran.folder / drawing.name}.png")
+    print(f"Page     {ran.folder / 'lab.html'}")
     print(f"Numbers  {ran.folder / 'numbers.json'}")
 
 

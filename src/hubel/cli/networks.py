@@ -11,6 +11,7 @@ from hubel.cli.options import Json
 from hubel.verbs.watch import say
 
 if TYPE_CHECKING:
+    from hubel.basics.summary import Summary
     from hubel.verbs.verify import Verification
 
 EXAMPLES = """
@@ -18,7 +19,7 @@ EXAMPLES = """
 Examples:
   hubel networks
   hubel networks resnet50                       # layer by layer, and resnet50.png
-  hubel networks googlenet-2014 --out pictures/
+  hubel networks googlenet-2014 --out pictures/ # its picture, and a page
   hubel networks alexnet-2012 --verify          # against its paper
   hubel networks vgg16 --json
 """
@@ -36,7 +37,9 @@ def networks(
     out: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH", help="Where its picture goes, a new file", show_default="NAME.png"
+            metavar="PATH",
+            help="Where its picture goes, a new file, and its page beside it",
+            show_default="NAME.png",
         ),
     ] = None,
     as_json: Json = False,
@@ -87,7 +90,7 @@ def _show(name: str, out: str | None, as_json: bool) -> None:
     summary = verb.layers(name)
     row = verb.facts(name, summary)
     if as_json:
-        picture = {"picture": str(verb.draw(name, summary, out).resolve())} if out else {}
+        picture = _drawn(name, summary, out) if out else {}
         found = [row | {"layers": summary.as_json()["rows"]} | picture]
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
@@ -95,12 +98,22 @@ def _show(name: str, out: str | None, as_json: bool) -> None:
     for error in row["published"]:
         print(f"Published: {_errors(error)} ({error['on']}).")
     print(f"\n{summary}")
-    if out is None and Path(f"{name}.png").exists():
-        said = f"{name}.png is there already and was left as it is; --out draws elsewhere."
+    if out is not None:
+        made = _drawn(name, summary, out)
+        say(f"Drawn in {made['picture']}")
+        say(f"Page     {made['page']}")
+    elif Path(f"{name}.png").exists():
+        say(f"{name}.png is there already and was left as it is; --out draws elsewhere.")
     else:
-        path = verb.draw(name, summary, out or f"{name}.png")
-        said = f"Drawn in {path.resolve()}"
-    say(said)
+        say(f"Drawn in {verb.draw(name, summary, f'{name}.png').resolve()}")
+
+
+def _drawn(name: str, summary: "Summary", out: str) -> dict[str, str]:
+    """The picture and the page of a network, which are written."""
+    from hubel.verbs import networks as verb
+
+    path = verb.draw(name, summary, out, page=True).resolve()
+    return {"picture": str(path), "page": str(path.with_suffix(".html"))}
 
 
 def _errors(error: dict[str, Any]) -> str:
@@ -135,8 +148,9 @@ def _verify(name: str | None, out: str | None, as_json: bool) -> None:
     if out is not None and name is not None:
         from hubel.verbs import networks as verb
 
-        path = verb.draw(name, verb.layers(name), out)
-        say(f"Drawn in {path.resolve()}")
+        made = _drawn(name, verb.layers(name), out)
+        say(f"Drawn in {made['picture']}")
+        say(f"Page     {made['page']}")
     if not all(each.agrees for each in found):
         raise typer.Exit(1)
 

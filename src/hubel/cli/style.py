@@ -132,7 +132,10 @@ def style(
                 f"{each.style:.3g}, total variation {each.total_variation:.3g} after "
                 f"{each.steps} steps"
             )
-        print(f"Grid  {found.grid}" if found.pictures else "No picture was begun.")
+        if found.pictures:
+            print(f"Grid  {found.grid}\nPage  {found.page}")
+        else:
+            print("No picture was begun.")
     if found.stopped:
         say("hubel: Stopped; the same command goes on.")
         raise typer.Exit(130)

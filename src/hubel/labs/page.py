@@ -14,11 +14,13 @@ from hubel import reading
 from hubel.findings import Claim
 from hubel.labs.lab import Size
 from hubel.labs.lecture import BEYOND, CLAIMS, labs
+from hubel.labs.run import PAGE as LAB_PAGE
 from hubel.labs.run import Ran, kept, run_lab
 from hubel.mistakes import Failure, Mistake
-from hubel.report.lecture import Entry, lecture_page
+from hubel.report.lecture import Entry, entries, lecture_page
 from hubel.report.wording import duration
 from hubel.verbs.machine import processor
+from hubel.verbs.onward import onward
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
@@ -66,9 +68,10 @@ def run_all(
 
     with results.held(same) as folder:
         folder.write(FACTS, json.dumps(facts, indent=2) + "\n")
-        entries, ran, failed = _measured(folder.path, size, seed, watch, fresh=fresh)
+        every, ran, failed = _measured(folder.path, size, seed, watch, fresh=fresh)
         text = lecture_page(
-            entries,
+            every,
+            onward=onward("lecture"),
             facts={
                 "date": datetime.now(UTC).strftime("%Y-%m-%d"),
                 "hubel": hubel.__version__,
@@ -79,7 +82,7 @@ def run_all(
                 "seconds": sum(each.seconds for each in ran.values()),
             },
         )
-        return Lecture(folder.write(PAGE, text), entries, tuple(ran.values()), failed)
+        return Lecture(folder.write(PAGE, text), every, tuple(ran.values()), failed)
 
 
 def _told(folder: Path) -> object:
@@ -134,9 +137,6 @@ def _entry(claim: Claim, ran: dict[str, Ran], failed: dict[str, str]) -> Entry:
         return Entry(claim)
     if claim.lab in failed:
         return Entry(claim, failed=failed[claim.lab])
-    shown = ran[claim.lab].shown
-    finding = next(row for row in shown.findings if row.id == claim.id)
-    first = labs()[claim.lab][0].id
-    if claim.id == first:
-        return Entry(claim, finding, shown.drawings, lines=shown.lines)
-    return Entry(claim, finding, pictured_at=first if shown.drawings else "")
+    own = ran[claim.lab]
+    page = f"{own.name}/{LAB_PAGE}" if (own.folder / LAB_PAGE).is_file() else ""
+    return next(e for e in entries(labs()[claim.lab], own.shown, page) if e.claim == claim)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,11 +21,13 @@ from hubel.labs import catalogue
 from hubel.labs.lab import Lab, Setting, Size
 from hubel.labs.lecture import BEYOND, CLAIMS, labs
 from hubel.mistakes import Mistake, unknown
+from hubel.report.lecture import entries, lab_page
 from hubel.verbs import machine
+from hubel.verbs.onward import onward
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
-FACTS = "numbers.json"
+PAGE, FACTS = "lab.html", "numbers.json"
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def run_lab(
     watch: Watch | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Ran:
-    """Run the lab `name` and write its pictures (PNG) and numbers.json into a folder.
+    """Run the lab `name` and write its page, pictures (PNG) and numbers.json into a folder.
 
     size: "quick", "usual" (under five minutes on two cores) or "full". out: the folder, where an
     earlier lab is replaced once everything is there; None: a new one, labs/<name>. options: the
@@ -91,9 +94,10 @@ def run_lab(
         seconds = time.perf_counter() - began
         _check_findings(name, shown, some=bool(options))
         facts = _facts(name, shown, size, seed, options or {}, seconds)
+        page = _page(facts, shown)
         text = json.dumps(plain(facts), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
         files = {f"{drawing.name}.png": drawing.png for drawing in shown.drawings}
-        folder.write_all({**files, FACTS: text.encode()})
+        folder.write_all({**files, PAGE: page, FACTS: text.encode()})
         folder.finish()
     return Ran(name, shown, seconds, folder.path)
 
@@ -115,6 +119,17 @@ def _facts(
         "lines": list(shown.lines),
         "numbers": shown.numbers,
     }
+
+
+def _page(facts: dict[str, Any], shown: Shown) -> str:
+    """The lab's page: of its claims; of what was asked by options, as it is."""
+    names = list(labs())
+    following = dict(zip(names, names[1:], strict=False)).get(facts["lab"])
+    return lab_page(
+        entries(labs()[facts["lab"]], shown)[: 1 if facts["options"] else None],
+        facts=facts | {"date": datetime.now(UTC).strftime("%Y-%m-%d")},
+        onward=onward("lab", name=facts["lab"], following=following),
+    )
 
 
 def kept(name: str, folder: Path, *, size: Size, seed: int) -> Ran | None:

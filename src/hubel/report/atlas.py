@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hubel.report.html import jpeg_uri, render
+from hubel.report.html import HERE, Onward, jpeg_uri, render
 from hubel.report.seen import around_grey
 
 Pixels = NDArray[np.floating]  # (H, W, C) in [0, 1], C 1 or 3
@@ -62,10 +62,10 @@ class Unit:
         }
 
 
-def atlas_page(units: Sequence[Unit], facts: Mapping[str, Any]) -> str:
+def atlas_page(units: Sequence[Unit], facts: Mapping[str, Any], onward: Onward = HERE) -> str:
     """The whole page as HTML. facts: date, hubel, torch, model, layer, of (its units), pictures,
     data, rule, field (height, width), seconds."""
-    return render("atlas.html", units=units, facts=facts)
+    return render("atlas.html", onward=onward, units=units, facts=facts)
 
 
 def unit_sheet(

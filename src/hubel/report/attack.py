@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubel.findings import Drawing
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, shortened, style
-from hubel.report.html import render
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, shortened, style
+from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import picture_of
 from hubel.report.rows import Tile, picture_rows
+from hubel.report.wording import tells
 
 COLOURS = (ACCENT, INK, "#2f5d8a", "#4f8a4b", "#8a3f7a", "#b08900", MUTED)
 DASHES = ("-", "--", ":", "-.")  # by model
@@ -246,10 +247,12 @@ class Attacks:
         return found
 
 
-def attack_page(found: Attacks, facts: Mapping[str, Any]) -> str:
+def attack_page(found: Attacks, facts: Mapping[str, Any], onward: Onward = HERE) -> str:
     """The whole page as HTML. facts: date, hubel, torch, model, data, pictures, seed."""
     pictures = [picture_of(drawing) for drawing in found.drawings]
-    return render("attack.html", found=found, pictures=pictures, facts=facts, norms=NORMS)
+    return render(
+        "attack.html", onward=onward, found=found, pictures=pictures, facts=facts, norms=NORMS
+    )
 
 
 def written(epsilon: float, norm: str = "linf") -> str:
@@ -271,7 +274,7 @@ def curves(rows: Sequence[Row], clean: Share) -> bytes:
     attacks = list(dict.fromkeys(row.attack for row in rows))
     models = list(dict.fromkeys(row.model for row in rows))
     with style():
-        figure, axes = panels(1, len(norms), width=330, height=240)
+        figure, axes = panels(1, len(norms), width=330, height=262)
         for axis, norm in zip(axes, norms, strict=True):
             own = [row for row in rows if row.norm == norm]
             marks = sorted({row.epsilon for row in own})
@@ -284,14 +287,15 @@ def curves(rows: Sequence[Row], clean: Share) -> bytes:
                 dashes = DASHES[models.index(line[0].model) % len(DASHES)]
                 axis.plot(places, [100 * each.share for each in counts], marker="o", ls=dashes,
                           color=colour, ms=3.5, lw=1.3, label=line[0].name)  # fmt: skip
-                axis.fill_between(places, low, high, color=colour, alpha=0.13, lw=0)
+                told = [tells(each.interval) for each in counts]
+                axis.fill_between(places, low, high, where=told, color=colour, alpha=0.13, lw=0)
             axis.set_xticks(
                 range(len(marks) + 1), ["0", *(written(mark, norm) for mark in marks)], fontsize=8
             )
             axis.set_ylim(0, 102)
             axis.set_xlabel(f"largest change, {NORMS[norm]}")
-            axis.legend(frameon=False, fontsize=8)
         axes[0].set_ylabel("accuracy on all pictures, %")
+        legend_below(figure, columns=4 * len(norms))
         return png(figure)
 
 

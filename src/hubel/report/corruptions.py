@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from hubel.findings import Drawing
 from hubel.report.attack import COLOURS, Share
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, panels, png, style
-from hubel.report.html import render
+from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import picture_of
-from hubel.report.wording import interval, percent
+from hubel.report.wording import interval, percent, tells
 
 LINE = 17.0  # points, of a row of the dots
 LEAST = 1e-9  # further from 1, a ratio is not 1 by rounding
@@ -104,6 +104,8 @@ class Corruptions:
             return ""
         if self.mce is None:
             return f"{self.reference} errs nowhere: there is no mean corruption error against it."
+        if not tells(self.mean.interval):
+            return f"Too few pictures for a mean corruption error against {self.reference}."
         low, high = self.mce.interval
         verdict = "not told apart from it"
         if low > 1 + LEAST or high < 1 - LEAST:
@@ -137,11 +139,11 @@ class Corruptions:
         }
 
 
-def corruptions_page(found: Corruptions, facts: Mapping[str, Any]) -> str:
+def corruptions_page(found: Corruptions, facts: Mapping[str, Any], onward: Onward = HERE) -> str:
     """The whole page as HTML. facts: date, hubel, torch, model, data, pictures, of, seed."""
     # the sheet is a file beside the page, which shows the same pictures with words between
     pictures = [picture_of(drawing) for drawing in found.drawings if drawing.name != "sheet"]
-    return render("corruptions.html", found=found, pictures=pictures, facts=facts)
+    return render("corruptions.html", onward=onward, found=found, pictures=pictures, facts=facts)
 
 
 def by_severity(rows: Sequence[Row], clean: Share, severities: Sequence[int]) -> bytes:
@@ -160,7 +162,8 @@ def by_severity(rows: Sequence[Row], clean: Share, severities: Sequence[int]) ->
                 colour = COLOURS[k % len(COLOURS)]
                 line = [100 * clean.share, *(100 * each.share for each in row.errors)]
                 axis.plot([0, *places], line, "o-", color=colour, ms=3.5, lw=1.3, label=row.name)
-                axis.fill_between(places, low, high, color=colour, alpha=0.13, lw=0)
+                told = [tells(each.interval) for each in row.errors]
+                axis.fill_between(places, low, high, where=told, color=colour, alpha=0.13, lw=0)
             axis.set_xticks(range(len(severities) + 1), ["0", *map(str, severities)])
             axis.set_ylim(0, 100 * min(1.02, 1.08 * most + 0.01))
             axis.set_title(family, fontsize=10)
@@ -204,8 +207,9 @@ def by_corruption(rows: Sequence[Row], clean: Share, reference: str = "") -> byt
 def _dots(axes: Any, figures: Sequence[Figure | None], colour: str, name: str, lift: float) -> None:
     known = [(i + lift, each) for i, each in enumerate(figures) if each is not None]
     for y, each in known:
-        low, high = each.interval
-        axes.plot([100 * low, 100 * high], [y, y], color=colour, lw=1.2, alpha=0.6)
+        if tells(each.interval):
+            low, high = each.interval
+            axes.plot([100 * low, 100 * high], [y, y], color=colour, lw=1.2, alpha=0.6)
     axes.plot(
         [100 * each.value for _, each in known], [y for y, _ in known], "o", color=colour, ms=4.5,
         label=name,

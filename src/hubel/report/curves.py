@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubel.mistakes import Mistake
-from hubel.report.drawing import ACCENT, INK, MUTED, canvas, style, svg
+from hubel.report.drawing import ACCENT, INK, MUTED, canvas, legend_above, style, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDTH, _HEIGHT = 276.0, 190.0  # three beside each other, or one on a phone
+_LINE = 15.0  # points, of the legend above them
 _STEPS = (1, 2, 2.5, 5, 10)  # between ticks, times a power of ten
 _LOG_SPAN = 20  # a loss that falls further than this is drawn on a logarithmic axis
 
@@ -23,28 +24,40 @@ class Curves(NamedTuple):
     rate: bytes
 
 
-def curves(history: Sequence[Mapping[str, float]], *, best_epoch: int = 0) -> Curves:
+def curves(
+    history: Sequence[Mapping[str, float]],
+    *,
+    best_epoch: int = 0,
+    training: tuple[str, str] = ("training", "training"),
+) -> Curves:
     """Draw a training from its history: grey what was trained on, in the accent what was not.
 
     history: one mapping for each epoch with any of epoch, loss, accuracy, validation_loss,
     validation_accuracy and rate; what an epoch lacks, or is not finite, leaves a gap.
-    best_epoch (from 1) is marked. Raises Mistake for an empty history.
+    best_epoch (from 1) is marked. training: what the grey loss and the grey accuracy are
+    of. Raises Mistake for an empty history.
     """
     if not history:
         raise Mistake("There are no curves to draw: the history has no finished epoch.")
     with style():
         return Curves(
-            _panel(history, "loss", best_epoch),
-            _panel(history, "accuracy", best_epoch),
-            _panel(history, "rate", 0),
+            _panel(history, "loss", best_epoch, training[0]),
+            _panel(history, "accuracy", best_epoch, training[1]),
+            _panel(history, "rate"),
         )
 
 
-def _panel(history: Sequence[Mapping[str, float]], figure_of: str, best_epoch: int) -> bytes:
-    figure, axes = canvas(_WIDTH, _HEIGHT, left=44, right=8, top=8, bottom=34)
+def _panel(
+    history: Sequence[Mapping[str, float]],
+    figure_of: str,
+    best_epoch: int = 0,
+    training: str = "training",
+) -> bytes:
+    above = 8 + 2 * _LINE  # in all three alike, so that their axes stand level
+    figure, axes = canvas(_WIDTH, _HEIGHT + 2 * _LINE, left=44, right=8, top=above, bottom=34)
     epochs = [row.get("epoch", i + 1) for i, row in enumerate(history)]
     lines = {
-        "training": (_column(history, figure_of), MUTED),
+        training: (_column(history, figure_of), MUTED),
         "validation": (_column(history, f"validation_{figure_of}"), ACCENT),
     }
     lines = {k: (v, c) for k, (v, c) in lines.items() if any(map(math.isfinite, v))}
@@ -57,11 +70,7 @@ def _panel(history: Sequence[Mapping[str, float]], figure_of: str, best_epoch: i
         _mark(axes, epochs[best_epoch - 1], lines["validation"][0][best_epoch - 1])
     _finish(axes, figure_of, epochs, [v for values, _ in lines.values() for v in values])
     if len(lines) > 1:
-        axes.legend(
-            loc="lower right" if figure_of == "accuracy" else "upper right",
-            frameon=False,
-            fontsize=9.5,
-        )
+        legend_above(axes)
     return svg(figure)
 
 

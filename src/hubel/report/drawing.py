@@ -83,6 +83,26 @@ def panels(
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(rows * columns)]
 
 
+def legend_above(axes: "Axes", *, columns: int = 1) -> None:
+    """What the lines are, above the axes: inside them it would cover a line sooner or later."""
+    axes.legend(
+        frameon=False, fontsize=9, ncols=columns,
+        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3,
+    )  # fmt: skip
+
+
+def legend_below(figure: "Figure", *, columns: int, title: str = "") -> None:
+    """What the lines of all `panels` of a figure are, each name once, below them."""
+    named: dict[str, Any] = {}
+    for axes in figure.axes:
+        for line, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(name, line)
+    figure.legend(
+        named.values(), named.keys(), frameon=False, fontsize=9, ncols=columns,
+        title=title or None, title_fontsize=9, loc="outside lower left",
+    )  # fmt: skip
+
+
 def plain_logs(axes: "Axes", *, decades: int = 1) -> None:
     """Plain numbers at the ticks of logarithmic axes, every so many decades, and no minor ones.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, style
-from hubel.report.html import render
+from hubel.report.html import HERE, Onward, render
 from hubel.report.sheet import contact_sheet
 from hubel.report.wording import percent
 
@@ -125,12 +125,15 @@ class Gallery:
 
 
 def fooling_page(
-    galleries: Sequence[Gallery], curves: bytes | None, facts: Mapping[str, Any]
+    galleries: Sequence[Gallery],
+    curves: bytes | None,
+    facts: Mapping[str, Any],
+    onward: Onward = HERE,
 ) -> str:
     """The whole page as HTML. curves: PNG. facts: date, hubel, torch, model, stopped."""
     sheets = {each.way: _uri(gallery_sheet(each)) for each in galleries if len(each.names) > MANY}
     return render(
-        "fooling.html", galleries=galleries, sheets=sheets, facts=facts,
+        "fooling.html", onward=onward, galleries=galleries, sheets=sheets, facts=facts,
         curves=_uri(curves) if curves else None,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hubel.report.html import render
+from hubel.report.html import HERE, Onward, render
 
 
 class Answered(NamedTuple):
@@ -34,6 +34,7 @@ def gallery_page(
     unreadable: Sequence[tuple[str, str]],
     facts: Mapping[str, Any],
     strange: int | None = None,
+    onward: Onward = HERE,
 ) -> str:
     """The whole page as HTML. unreadable: (name, reason). facts: date, hubel, torch, model.
 
@@ -41,6 +42,7 @@ def gallery_page(
     """
     return render(
         "gallery.html",
+        onward=onward,
         classes=classes,
         answered=sum(each.n for each in classes),
         unreadable=unreadable,

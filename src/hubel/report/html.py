@@ -7,8 +7,9 @@ follows the reader's light or dark setting, and prints.
 import base64
 import io
 import re
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,20 +27,35 @@ THUMBNAIL = 240  # pixels; pictures up to a quarter of it stay exact, larger one
 _PICTURE = re.compile("data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]*={0,2}")
 
 
-def render(template: str, **values: object) -> str:
+class Onward(NamedTuple):
+    """How a page ends: commands to go on with, each with what for; pages beside it, by their name.
+
+    A page is a relative address, of a file that is there. above: what the folder holds that the
+    commands are to be typed in, where that is not the usual one.
+    """
+
+    commands: Sequence[tuple[str, str]] = ()
+    pages: Sequence[tuple[str, str]] = ()
+    above: str = ""
+
+
+HERE = Onward()  # of a page that leads nowhere
+
+
+def render(template: str, *, onward: Onward = HERE, **values: object) -> str:
     """The page from a template of this package; every text in it is escaped."""
-    return _templates().get_template(template).render(**values)
+    return _templates().get_template(template).render(onward=onward, **values)
 
 
-def data_uri(image: NDArray[np.uint8]) -> str:
-    """An image uint8 (H, W, C), C 1 or 3, as a data: URI; a large one is made small enough.
+def data_uri(image: NDArray[np.uint8], side: int = THUMBNAIL) -> str:
+    """An image uint8 (H, W, C), C 1 or 3, as a data: URI; none is longer than `side` pixels.
 
     >>> data_uri(np.zeros((2, 2, 1), np.uint8))[:22]
     'data:image/png;base64,'
     """
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
     kind = "png" if max(picture.size) <= THUMBNAIL // 4 else "jpeg"
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    picture.thumbnail((side, side))
     file = io.BytesIO()
     picture.save(file, kind)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
@@ -81,6 +97,7 @@ def _templates() -> "Environment":
     templates.filters |= {
         "percent": wording.percent,
         "interval": wording.interval,
+        "within": wording.within,
         "duration": wording.duration,
         "facts": wording.facts,
         "thousands": wording.thousands,

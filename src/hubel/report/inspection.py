@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hubel.report.html import render
+from hubel.report.html import HERE, Onward, render
 from hubel.results import Inspection
 
 _MOST_PAIRS = 60
@@ -18,6 +18,7 @@ def inspection_page(
     *,
     pictures: Mapping[str, NDArray[np.uint8]],
     samples: Sequence[tuple[str, str]],
+    onward: Onward = HERE,
 ) -> str:
     """The whole page as HTML. pictures: name → uint8 (H, W, C) of all that the page shows.
 
@@ -29,6 +30,7 @@ def inspection_page(
         totals.update(counts)
     return render(
         "inspection.html",
+        onward=onward,
         found=found,
         totals=totals,
         classes=sorted(found.classes, key=lambda name: -totals[name]),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubel.findings import Drawing
-from hubel.report.html import render
+from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import Picture, picture_of
 
 
@@ -86,9 +86,19 @@ class Look:
         }
 
 
-def look_page(looks: Sequence[Look], model: Sequence[Drawing], *, facts: Mapping[str, Any]) -> str:
+def look_page(
+    looks: Sequence[Look],
+    model: Sequence[Drawing],
+    *,
+    facts: Mapping[str, Any],
+    onward: Onward = HERE,
+) -> str:
     """The whole page as HTML. model: drawings of the network itself. facts: date, hubel, torch,
     model, layer (of Grad-CAM), units (the layer of these), chose."""
     return render(
-        "look.html", looks=looks, model=[picture_of(each) for each in model], facts=facts
-    )  # fmt: skip
+        "look.html",
+        onward=onward,
+        looks=looks,
+        model=[picture_of(each) for each in model],
+        facts=facts,
+    )

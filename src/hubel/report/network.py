@@ -1,16 +1,23 @@
-"""A network as a picture: boxes with names and shapes, branches side by side, shortcuts drawn."""
+"""A network as a picture: boxes with names and shapes, branches side by side, shortcuts drawn.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+And as a page: the picture, and the table of its layers.
+"""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hubel.basics.summary import HEAD, NUMBERS
+from hubel.findings import Drawing
 from hubel.report.boxes import Box, Layer, boxes
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, shortened, style
+from hubel.report.html import HERE, Onward, render
+from hubel.report.lecture import picture_of
 from hubel.report.placing import BOX_HEIGHT, FRAME_BOTTOM, FRAME_TOP, SIDE, Place, Placing, placed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Layer", "drawn"]
+__all__ = ["Layer", "drawn", "network_page"]
 
 _MARGIN, _HEAD = 18.0, 62.0
 _LETTER = 4.75  # an average one's width at the boxes' 7.5 points
@@ -56,6 +63,34 @@ def drawn(
             edge, fill = _colours(box)
             _box(axes, place, box.title, box.text, edge=edge, fill=fill)
         return png(figure)
+
+
+def network_page(
+    picture: bytes,
+    table: Sequence[Sequence[str]],
+    totals: Sequence[str],
+    facts: Mapping[str, Any],
+    onward: Onward = HERE,
+) -> str:
+    """The whole page as HTML.
+
+    picture: as `drawn` makes it. table: the layers, below HEAD; totals: what they come to. facts:
+    name, source, note, parameters, multiply_adds, depth, receptive_field, pixels, published.
+    """
+    caption = (
+        "Layers with weights are warm, poolings grey. What only finishes a layer is in its box; "
+        "what repeats is drawn once, with its number."
+    )
+    return render(
+        "network.html",
+        onward=onward,
+        picture=picture_of(Drawing(facts["name"], picture, caption)),
+        head=HEAD,
+        numbers=NUMBERS,
+        layers=table,
+        totals=totals,
+        facts=facts,
+    )
 
 
 def _colours(box: Box) -> tuple[str, str]:

@@ -6,27 +6,32 @@ from numpy.typing import NDArray
 from hubel.report.confusion import confusion, worst
 from hubel.report.curves import curves
 from hubel.report.filters import filter_pictures
-from hubel.report.html import render
+from hubel.report.html import HERE, Onward, render
 from hubel.report.reliability import reliability
 from hubel.report.results import FirstLayer, TrainingReport
+from hubel.report.training_loss import grey
 from hubel.results import Evaluation
 
 _MOST_FILTERS = 64
 _MOST_CLASSES = 20  # with more, the table shows the hardest and folds the rest away
 
 
-def training_page(results: TrainingReport) -> str:
+def training_page(results: TrainingReport, onward: Onward = HERE) -> str:
     """The whole page as HTML. Every text in it is escaped: class names come from folders.
 
     Raises Mistake for figures whose shapes do not fit together.
     """
-    measured = results.measured
+    measured, trained_on = results.measured, grey(results.recipe, dropout=results.dropout)
     return render(
         "training.html",
+        onward=onward,
+        grey=trained_on,
         results=results,
         measured=measured,
         kind=results.measured_on,
-        curves=curves(results.history, best_epoch=results.best_epoch) if results.history else None,
+        curves=curves(results.history, best_epoch=results.best_epoch, training=trained_on[:2])
+        if results.history
+        else None,
         reliability=reliability(measured.calibration)
         if measured and measured.calibration
         else None,

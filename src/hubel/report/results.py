@@ -77,9 +77,10 @@ class TrainingReport:
     first, of the test pictures if those were measured and else of the validation pictures. trials:
     of random restarts, all of them. start: what the training began with, None for nothing.
     temperature: what the logits are divided by, 1 as long as nobody calibrated. first_layer: None
-    where it cannot be drawn. parameters: trainable numbers. seconds: training time. splits: name of
-    the split → pictures. stopped: "finished", or why not: "early stopping at epoch 12",
-    "time limit", "interrupted". notices: whole sentences that a reader must not miss.
+    where it cannot be drawn. parameters: the network's numbers; trained: how many of them were
+    trained up to the kept epoch, None for all; dropout: whether it has some. seconds: training
+    time. splits: name of the split → pictures. stopped: "finished", or why not: "early stopping at
+    epoch 12", "time limit", "interrupted". notices: whole sentences that a reader must not miss.
     """
 
     title: str
@@ -102,6 +103,13 @@ class TrainingReport:
     start: str | None = None
     temperature: float = 1.0
     mistakes: Sequence[MissPair] = ()
+    trained: int | None = None
+    dropout: bool = False
+
+    @property
+    def learned(self) -> int:
+        """The numbers that were trained."""
+        return self.parameters if self.trained is None else self.trained
 
     @property
     def measured(self) -> Evaluation | None:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from hubel.findings import Drawing
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, shortened, style
-from hubel.report.html import render
+from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import Picture, picture_of
 from hubel.report.sheet import contact_sheet
+from hubel.report.wording import TOO_FEW, tells
 
 Pixels = NDArray[np.uint8]  # (H, W, C), C 1 or 3
 Named = tuple[str, float]  # a class and its probability
@@ -45,6 +46,11 @@ class BiasRow:
     other: int
     value: float | None
     interval: tuple[float, float] | None
+
+    @property
+    def tells(self) -> bool:
+        """Whether there were enough decisions to say anything of."""
+        return self.interval is not None and tells(self.interval)
 
 
 @dataclass(frozen=True)
@@ -109,9 +115,9 @@ class Shape:
         return {drawing.name: picture_of(drawing) for drawing in self.drawings}
 
 
-def shape_page(found: Shape, facts: Mapping[str, Any]) -> str:
+def shape_page(found: Shape, facts: Mapping[str, Any], onward: Onward = HERE) -> str:
     """The whole page as HTML. facts: date, hubel, torch, model, referee, data, method, …"""
-    return render("shape.html", found=found, pictures=found.pictures(), facts=facts)
+    return render("shape.html", onward=onward, found=found, pictures=found.pictures(), facts=facts)
 
 
 def stimuli_sheet(
@@ -144,6 +150,7 @@ def bias_figure(overall: BiasRow, classes: Sequence[BiasRow],
                 published: Mapping[str, float]) -> bytes:  # fmt: skip
     """Shape bias by class, points with their intervals, and over all as a line, as PNG.
 
+    A row of too few pictures has its count, and no point.
     As figure 4 of the paper: texture on the left's end, shape on the right's. Published figures
     stand below, open, because they are of other pictures.
     """
@@ -155,7 +162,7 @@ def bias_figure(overall: BiasRow, classes: Sequence[BiasRow],
             _point(axes, float(i), row, ACCENT)
         below = len(shown) + 0.6
         _point(axes, below, overall, INK)
-        if overall.value is not None:
+        if overall.value is not None and overall.tells:
             axes.plot([overall.value] * 2, [-0.6, below], color=INK, lw=1, ls=(0, (4, 3)))
         labels = [(float(i), row.name) for i, row in enumerate(shown)] + [(below, "all classes")]
         for i, (name, value) in enumerate(published.items()):
@@ -180,9 +187,11 @@ def bias_figure(overall: BiasRow, classes: Sequence[BiasRow],
 def _point(axes: Any, at: float, row: BiasRow, colour: str) -> None:
     if row.value is None:
         return
-    if row.interval is not None:
+    if row.interval is not None and row.tells:
         axes.plot(row.interval, [at, at], color=colour, lw=1.4, alpha=0.7, solid_capstyle="butt")
-    axes.plot(row.value, at, "o", ms=6, color=colour, zorder=3, clip_on=False)
+        axes.plot(row.value, at, "o", ms=6, color=colour, zorder=3, clip_on=False)
+    else:
+        axes.text(0.02, at, TOO_FEW, va="center", fontsize=8.5, color=MUTED)
     n = row.shape + row.texture
     axes.text(1.03, at, f"{row.value:.0%} of {n}", va="center", fontsize=8.5, color=INK)
 
@@ -195,9 +204,11 @@ def accuracy_figure(rows: Sequence[Stimulus], chance: float) -> bytes:
             if row.accuracy is None:
                 axes.text(0.02, i, "no picture to show it of", va="center", fontsize=8.5)
                 continue
-            axes.barh(i, row.accuracy, height=0.55, color=ACCENT, alpha=0.55)
-            if row.interval:
+            if row.interval and tells(row.interval):
+                axes.barh(i, row.accuracy, height=0.55, color=ACCENT, alpha=0.55)
                 axes.plot(row.interval, [i, i], color=INK, lw=1.2)
+            else:
+                axes.text(0.02, i, TOO_FEW, va="center", fontsize=8.5, color=MUTED)
             axes.text(1.03, i, f"{row.accuracy:.0%} of {row.n}", va="center", fontsize=8.5)
         axes.axvline(chance, color=MUTED, lw=1, ls=(0, (2, 2)))
         axes.set_yticks(range(len(rows)), [row.name for row in rows])

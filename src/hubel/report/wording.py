@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from hubel.report.results import TrainingReport, TrialFigures
 from hubel.results import Beside, Calibration, Evaluation, Group, Inspection, why_kept
 
+TOO_WIDE = 0.6  # an interval of a share that is wider says next to nothing
+TOO_FEW = "too few pictures"
+
 
 def percent(share: float) -> str:
     """A share in [0, 1] with one decimal; what is not quite all or nothing never looks like it.
@@ -22,13 +25,35 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def interval(bounds: tuple[float, float]) -> str:
-    """Two shares as one range, its ends rounded to a decimal.
+def tells(bounds: tuple[float, float]) -> bool:
+    """Whether an interval of a share narrows it down: one that leaves most of it open does not.
 
-    >>> interval((0.9717, 0.9957))
-    '97.2 to 99.6 %'
+    Wilson's does not of 2 pictures or fewer, nor of 6 or fewer that are not all alike.
+
+    >>> tells((0.57, 1.0)), tells((0.0, 1.0))
+    (True, False)
     """
+    return bounds[1] - bounds[0] <= TOO_WIDE
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """Two shares as one range, its ends rounded to a decimal; or that it would tell nothing.
+
+    >>> interval((0.9717, 0.9957)), interval((0.0, 1.0))
+    ('97.2 to 99.6 %', 'too few pictures')
+    """
+    if not tells(bounds):
+        return TOO_FEW
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+
+
+def within(bounds: tuple[float, float]) -> str:
+    """The interval with its name.
+
+    >>> within((0.9717, 0.9957)), within((0.0, 1.0))
+    ('95 % interval 97.2 to 99.6 %', 'too few pictures for an interval')
+    """
+    return f"95 % interval {interval(bounds)}" if tells(bounds) else f"{TOO_FEW} for an interval"
 
 
 def duration(seconds: float) -> str:
@@ -107,8 +132,11 @@ def learned(results: TrainingReport) -> str:
     """One sentence: what learned what, from how much, in what time."""
     pictures = counted(results.splits.get("train", 0), "picture")
     before = f"went on from {results.start} and " if results.start else ""
+    count = counted(results.learned, "learned number")
+    if results.learned < results.parameters:
+        count = f"{results.learned:,} of its {counted(results.parameters, 'number')} learned here"
     return (
-        f"The network {results.network} ({counted(results.parameters, 'learned number')}) "
+        f"The network {results.network} ({count}) "
         f"{before}learned to tell {counted(len(results.classes), 'class', 'classes')} of "
         f"{results.data} apart from {pictures} in {duration(results.seconds)}."
     )
@@ -147,7 +175,7 @@ def tested(results: TrainingReport) -> str:
     test = results.test
     return (
         f"Of {counted(test.n, 'test picture')} that it had never seen it named "
-        f"{percent(test.accuracy)} correctly (95 % interval {interval(test.interval)})."
+        f"{percent(test.accuracy)} correctly ({within(test.interval)})."
     )
 
 

@@ -58,9 +58,19 @@ def rates(network: nn.Module, first: float) -> dict[str, float]:
 
 def thaw(network: nn.Module, share: float) -> None:
     """Let the last `share` of the layers learn, at least the last one, and freeze the others."""
-    where = depths(network)
+    learning = _last(network, share)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(where[name] >= min(1 - share, 1.0))
+        parameter.requires_grad_(name in learning)
+
+
+def learned(network: nn.Module, epoch: int, *, epochs: int, share: float) -> int:
+    """How many numbers were trained by the end of an epoch (from 1) of so many.
+
+    In the first one the last layer alone is fitted; share: what learns in the end.
+    """
+    part = thawed(epoch - 1, first=1, last=epochs - 1, share=share) if epoch > 1 else 0.0
+    names = _last(network, part)
+    return sum(each.numel() for name, each in network.named_parameters() if name in names)
 
 
 def thawed(epoch: int, *, first: int, last: int, share: float) -> float:
@@ -98,6 +108,11 @@ def train_mode(model: nn.Module) -> None:
     for part in model.modules():
         if isinstance(part, _BatchNorm):
             part.eval()
+
+
+def _last(network: nn.Module, share: float) -> set[str]:
+    """The parameters of the last `share` of the layers, of the last layer at least."""
+    return {name for name, depth in depths(network).items() if depth >= min(1 - share, 1.0)}
 
 
 def _own(part: nn.Module) -> Mapping[str, nn.Parameter]:

@@ -20,6 +20,7 @@ from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
 from hubel.output import Output
 from hubel.report.atlas import Unit, atlas_page
+from hubel.report.html import Onward
 from hubel.run import Run
 from hubel.training.recipe import from_run
 from hubel.understanding.arrangement import MAPS_FIRST, arranged
@@ -28,6 +29,7 @@ from hubel.understanding.rectifying import RULES
 from hubel.verbs import machine
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.load import called, loaded, own_run
+from hubel.verbs.onward import onward
 from hubel.verbs.patches import top_patches
 from hubel.verbs.place import near, place
 from hubel.verbs.prepare import decode, open_data
@@ -127,13 +129,13 @@ def atlas(
             "rule": WORDS[rule],
             "field": list(work.field),
         }
-        _write(folder, found, facts)
+        _write(folder, found, facts, onward("atlas", model, folder.path / PAGE))
         return Atlas(folder.path / PAGE, tuple(found), len(found) < len(chosen))
 
 
-def _write(folder: Output, found: Sequence[Unit], facts: dict[str, Any]) -> None:
+def _write(folder: Output, found: Sequence[Unit], facts: dict[str, Any], end: Onward) -> None:
     files = {each.file: each.sheet for each in found}
-    files[PAGE] = atlas_page(found, facts).encode()
+    files[PAGE] = atlas_page(found, facts, end).encode()
     text = json.dumps(facts | {"units": [each.as_json() for each in found]}, indent=2)
     files[FACTS] = (text + "\n").encode()
     folder.write_all(files)

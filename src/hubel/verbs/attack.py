@@ -21,6 +21,7 @@ from hubel.model import Classifier
 from hubel.output import Output
 from hubel.pixels import PixelSpec
 from hubel.report.attack import NORMS, Attacks, attack_page
+from hubel.report.html import Onward
 from hubel.report.wording import interval, percent
 from hubel.verbs import machine
 from hubel.verbs.afford import MINUTES, afforded, check_minutes
@@ -30,6 +31,7 @@ from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
+from hubel.verbs.onward import onward
 from hubel.verbs.place import near, place
 from hubel.verbs.watch import Watch, about
 
@@ -155,21 +157,23 @@ def attack(
             work.transfer(others, names, attacks[0], _middle(work.epsilons[attacks[0]]))
         if not work.rows and not work.going:
             raise KeyboardInterrupt  # nothing was finished, and what is there stays
-        found, saved = _written(work, folder, _facts(names[0], at, seed), attacks if save else ())
+        end = onward("attack", model, folder.path / PAGE)
+        facts = _facts(names[0], at, seed)
+        found, saved = _written(work, folder, facts, end, attacks if save else ())
     return Attacked(folder.path / PAGE, found, saved, stopped=not work.going)
 
 
 def _written(
-    work: Work, folder: Output, facts: dict[str, Any], save: Sequence[str]
+    work: Work, folder: Output, facts: dict[str, Any], end: Onward, save: Sequence[str]
 ) -> tuple[Attacks, Path | None]:
     """The page, and what the last attack of `save` makes as a data set, if there is one."""
     found, saved = work.found(), None
     files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
-    folder.write_all(files | _page(found, facts))
+    folder.write_all(files | _page(found, facts, end))
     if save and work.going:
         saved = work.save(list(work.possible(save))[-1], folder, SET)
         found = work.found()
-        folder.write_all(_page(found, facts))
+        folder.write_all(_page(found, facts, end))
     folder.finish()
     return found, saved
 
@@ -224,9 +228,9 @@ def _facts(model: str, at: Subject, seed: int) -> dict[str, Any]:
     }
 
 
-def _page(found: Attacks, facts: dict[str, Any]) -> dict[str, bytes]:
+def _page(found: Attacks, facts: dict[str, Any], end: Onward) -> dict[str, bytes]:
     told = json.dumps(facts | _told(found), indent=2) + "\n"
-    return {PAGE: attack_page(found, facts).encode(), FACTS: told.encode()}
+    return {PAGE: attack_page(found, facts, end).encode(), FACTS: told.encode()}
 
 
 def _told(found: Attacks) -> dict[str, Any]:

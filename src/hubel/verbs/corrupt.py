@@ -18,6 +18,7 @@ from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
 from hubel.output import Output
 from hubel.report.corruptions import Corruptions, corruptions_page
+from hubel.report.html import Onward
 from hubel.report.wording import percent
 from hubel.verbs import machine
 from hubel.verbs.afford import MINUTES, afforded, check_minutes
@@ -26,6 +27,7 @@ from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import Request, interruptible
 from hubel.verbs.labelled import Split, flattered, samples_of
 from hubel.verbs.load import called, loaded, own_run
+from hubel.verbs.onward import onward
 from hubel.verbs.place import near, place
 from hubel.verbs.watch import Watch, about
 
@@ -130,7 +132,8 @@ def corrupt(
         if not work.rows:
             raise KeyboardInterrupt  # nothing was measured, and what is there stays
         found = work.found()
-        _write(folder, found, _facts(model, work.own, seed))
+        end = onward("corruptions", model, folder.path / PAGE)
+        _write(folder, found, _facts(model, work.own, seed), end)
         kept = saved(work, folder, SET) if save and not request.made else None
         folder.finish()
         return Corrupted(folder.path / PAGE, found, kept, stopped=request.made)
@@ -198,8 +201,8 @@ def _facts(model: str | os.PathLike[str] | Classifier, own: Measured, seed: int)
     }
 
 
-def _write(folder: Output, found: Corruptions, facts: dict[str, Any]) -> None:
+def _write(folder: Output, found: Corruptions, facts: dict[str, Any], end: Onward) -> None:
     files = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
-    files[PAGE] = corruptions_page(found, facts).encode()
+    files[PAGE] = corruptions_page(found, facts, end).encode()
     files[FACTS] = (json.dumps(facts | found.as_json(), indent=2) + "\n").encode()
     folder.write_all(files)

@@ -27,6 +27,7 @@ from hubel.verbs.fooling import FACTS, PAGE, Work
 from hubel.verbs.interrupt import Stopped, interruptible
 from hubel.verbs.load import called, loaded
 from hubel.verbs.look import label_of
+from hubel.verbs.onward import onward
 from hubel.verbs.place import near, place
 from hubel.verbs.watch import Watch
 
@@ -126,7 +127,8 @@ def fool(
             kept, goes_on = fool_state.going_on(found, asked, folder.path, resume=resume)
             if found is not None and goes_on:
                 _tell(found, kept, watch)
-            work = Work(folder, classifier, kept, facts, fresh=not goes_on)
+            end = onward("fooling", model, folder.path / PAGE)
+            work = Work(folder, classifier, kept, facts, end=end, fresh=not goes_on)
             for search in kept.searches:
                 if kept.done(search) or request.made:
                     continue

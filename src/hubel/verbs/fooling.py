@@ -9,6 +9,7 @@ from hubel.model import Classifier
 from hubel.output import Output
 from hubel.pixels import as_png
 from hubel.report.fooling import Gallery, fooling_page, gallery_sheet, median_curves
+from hubel.report.html import Onward
 from hubel.verbs.fool_state import STATE, Kept, Search
 from hubel.verbs.interrupt import Request
 from hubel.verbs.watch import Watch
@@ -20,16 +21,16 @@ SAVE_SECONDS = 30  # between two saves
 class Work:
     """A folder that the searches of several ways are kept and shown in.
 
-    facts: what fooling.json says besides. fresh: whether what stands in the folder is another
-    result, which this one replaces.
+    facts: what fooling.json says besides. end: of the page. fresh: whether what
+    stands in the folder is another result, which this one replaces.
     """
 
     def __init__(
         self, folder: Output, classifier: Classifier, kept: Kept, facts: dict[str, Any], *,
-        fresh: bool,
+        end: Onward, fresh: bool,
     ) -> None:  # fmt: skip
         self.folder, self.classifier, self.kept = folder, classifier, kept
-        self.facts, self.fresh = facts, fresh
+        self.facts, self.end, self.fresh = facts, end, fresh
 
     def search(self, search: Search, request: Request, watch: Watch) -> None:
         """Generation by generation, saving; ends after one where a stop was asked for."""
@@ -82,7 +83,7 @@ class Work:
         if drawn is not None:
             self._write(CURVES, drawn)
         facts = self.facts | {"stopped": self.kept.unfinished is not None}
-        self._write(PAGE, fooling_page(made, drawn, facts).encode())
+        self._write(PAGE, fooling_page(made, drawn, facts, self.end).encode())
         self._write(FACTS, self._told(made))
         if self.kept.unfinished is None:
             self.kept.finished = True

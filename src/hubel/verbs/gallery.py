@@ -15,7 +15,7 @@ from hubel.data.ahead import ahead
 from hubel.output import Output
 from hubel.pixels import Picture, Pixels, PixelSpec, Unreadable, read
 from hubel.report.gallery import Answered, Answers, gallery_page
-from hubel.report.html import THUMBNAIL
+from hubel.report.html import THUMBNAIL, Onward
 from hubel.results import Prediction, strange, totals
 
 PAGE, FACTS = "predict.html", "predict.json"
@@ -29,6 +29,7 @@ def write_gallery(
     found: Sequence[Prediction],
     pictures: Sequence[tuple[str, Picture]],
     spec: PixelSpec,
+    end: Onward,
 ) -> None:
     """Write PAGE and FACTS. pictures (name, content): what was answered, in order.
 
@@ -53,7 +54,8 @@ def write_gallery(
     }
     unreadable = [(each.image, each.error) for each in found if each.error is not None]
     told = facts | as_json(found)
-    files = {PAGE: gallery_page(classes, unreadable, facts, strange(found)).encode()}
+    page = gallery_page(classes, unreadable, facts, strange(found), end)
+    files = {PAGE: page.encode()}
     files[FACTS] = (json.dumps(told, indent=2) + "\n").encode()
     folder.write_all(files)
     folder.finish()

@@ -19,6 +19,7 @@ from hubel.data.samples import Files, Samples
 from hubel.data.sources import open_undivided
 from hubel.mistakes import Failure
 from hubel.pixels import Pixels, PixelSpec, fit
+from hubel.report.html import Onward
 from hubel.report.inspection import inspection_page
 from hubel.report.sheet import contact_sheet
 from hubel.results import Alike, Copies, Inspection
@@ -26,6 +27,7 @@ from hubel.transfer.features import pooled
 from hubel.verbs import machine
 from hubel.verbs.duplicates import MOST, at_odds, joined, leaks_among
 from hubel.verbs.load import load as load_model
+from hubel.verbs.onward import onward, spelled
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
@@ -63,8 +65,9 @@ def inspect(
     name = Path(data).resolve().name if os.path.isdir(data) else os.fspath(data)
     results = place(out, Path(f"{name}-inspection"), FACTS, "inspection", data=data)
     parts, told = open_undivided(os.fspath(data))
+    end = onward("inspection", data=spelled(data))
     with results.held() as folder:
-        found, page, sheet = _inspected(name, parts, told, workers, watch)
+        found, page, sheet = _inspected(name, parts, told, workers, watch, end)
         facts = json.dumps(found.as_json(), ensure_ascii=False, indent=2) + "\n"
         folder.write_all({SHEET: sheet, PAGE: page, FACTS: facts})
         folder.finish()
@@ -72,7 +75,12 @@ def inspect(
 
 
 def _inspected(
-    name: str, parts: Mapping[str, Samples], told: Sequence[str], workers: int, watch: Watch
+    name: str,
+    parts: Mapping[str, Samples],
+    told: Sequence[str],
+    workers: int,
+    watch: Watch,
+    end: Onward,
 ) -> tuple[Inspection, str, bytes]:
     """What was found, the page and the contact sheet."""
     whole, split = joined(parts)
@@ -118,10 +126,12 @@ def _inspected(
         blank=[loaded.names[i] for i in blank(loaded.images)],
         notices=notices,
     )
-    return (found, *_drawn(found, loaded, every))
+    return (found, *_drawn(found, loaded, every, end))
 
 
-def _drawn(found: Inspection, loaded: Loaded, every: list[Header | None]) -> tuple[str, bytes]:
+def _drawn(
+    found: Inspection, loaded: Loaded, every: list[Header | None], end: Onward
+) -> tuple[str, bytes]:
     """The page, and the contact sheet."""
     shown = _evenly(loaded.labels, SHOWN)[:SHOWN]
     wanted = {loaded.names[i] for i in shown}
@@ -136,7 +146,7 @@ def _drawn(found: Inspection, loaded: Loaded, every: list[Header | None]) -> tup
     names = [loaded.names[i] for i in shown]
     sheet = contact_sheet([pictures[name] for name in names], captions)
     samples = list(zip(names, captions, strict=True))
-    return inspection_page(found, pictures=pictures, samples=samples), sheet
+    return inspection_page(found, pictures=pictures, samples=samples, onward=end), sheet
 
 
 def _counts(samples: Samples, split: NDArray[np.str_]) -> dict[str, dict[str, int]]:

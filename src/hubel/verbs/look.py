@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +21,13 @@ from hubel.model import Classifier
 from hubel.output import Output
 from hubel.pixels import Given, Picture, Unreadable
 from hubel.report.filters import filters
+from hubel.report.html import Onward
 from hubel.report.look import Look, look_page
 from hubel.understanding.saliency import last_maps, middle_maps
 from hubel.verbs import machine
 from hubel.verbs.load import called, loaded
 from hubel.verbs.looking import PARTS, TRIALS, Choice, looked
+from hubel.verbs.onward import onward
 from hubel.verbs.place import near, place
 from hubel.verbs.predict import named
 from hubel.verbs.report import first_layer
@@ -122,7 +125,8 @@ def look(
             "units": units,
         }
         chose = _layers(None if asked else units, layer)
-        _write(folder, looks, drawings, facts | {"chose": chose})
+        end = onward("look", model, folder.path / PAGE, layer=shlex.quote(units))
+        _write(folder, looks, drawings, facts | {"chose": chose}, end)
         return Looked(folder.path / PAGE, tuple(looks), tuple(unreadable))
 
 
@@ -184,9 +188,13 @@ def _of_the_network(classifier: Classifier) -> Iterator[Drawing]:
 
 
 def _write(
-    folder: Output, looks: Sequence[Look], model: Sequence[Drawing], facts: dict[str, Any]
+    folder: Output,
+    looks: Sequence[Look],
+    model: Sequence[Drawing],
+    facts: dict[str, Any],
+    end: Onward,
 ) -> None:
-    page = look_page(looks, model, facts=facts)
+    page = look_page(looks, model, facts=facts, onward=end)
     told = facts | {"pictures": [look.as_json() for look in looks]}
     files = {f"{drawing.name}.png": drawing.png for drawing in model}
     for i, each in enumerate(looks, 1):

@@ -10,7 +10,8 @@ from hubel.mistakes import Mistake
 from hubel.networks import catalogue, weights
 from hubel.networks.paper import Published
 from hubel.networks.papers import PAPERS
-from hubel.report.network import Layer, drawn
+from hubel.report.network import Layer, drawn, network_page
+from hubel.verbs.onward import onward
 from hubel.verbs.verify import built
 
 
@@ -68,11 +69,11 @@ def published(name: str) -> list[Published]:
     return rows
 
 
-def draw(name: str, summary: Summary, out: str | os.PathLike[str]) -> Path:
+def draw(name: str, summary: Summary, out: str | os.PathLike[str], *, page: bool = False) -> Path:
     """Write the network as a PNG to out, a file, or as NAME.png into out, a folder.
 
-    Raises Mistake for a file that is no PNG or is there already, Failure where it cannot be
-    written.
+    page: also with the table of its layers as a page, of the same name but for its .html. Raises
+    Mistake for a file that is no PNG or is there already, Failure where it cannot be written.
     """
     path = Path(out)
     if path.is_dir():
@@ -81,8 +82,10 @@ def draw(name: str, summary: Summary, out: str | os.PathLike[str]) -> Path:
         if path.exists() or path.suffix:
             raise Mistake(f"The picture is a PNG: {path} does not end in .png and is no folder.")
         path = path / f"{name}.png"
-    if os.path.lexists(path):
-        raise Mistake(f"{path} is there already: remove it, or draw elsewhere with --out.")
+    html = path.with_suffix(".html")
+    for each in (path, html) if page else (path,):
+        if os.path.lexists(each):
+            raise Mistake(f"{each} is there already: remove it, or draw elsewhere with --out.")
     rows = [
         Layer(row.name, row.kind, row.detail, row.shape, row.inputs, row.weighted, row.parameters)
         for row in summary.rows
@@ -91,4 +94,9 @@ def draw(name: str, summary: Summary, out: str | os.PathLike[str]) -> Path:
         f"{summary.depth} weighted layers deep, {summary.trainable:,} parameters, "
         f"{summary.multiply_adds:,} multiply-adds"
     )
-    return atomic.write(path, drawn(rows, title=name, picture=summary.shape, note=note))
+    picture = drawn(rows, title=name, picture=summary.shape, note=note)
+    if page:
+        end = onward("networks", name=name, paper=name if name in PAPERS else None)
+        told = network_page(picture, summary.table, summary.totals(), facts(name, summary), end)
+        atomic.write(html, told)
+    return atomic.write(path, picture)

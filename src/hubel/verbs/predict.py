@@ -19,8 +19,9 @@ from hubel.pixels import Given, Picture, Pixels, PixelSpec, Unreadable, given, r
 from hubel.results import Prediction
 from hubel.transfer.familiar import Answered, answered, answering
 from hubel.verbs import machine
-from hubel.verbs.gallery import FACTS, write_gallery
+from hubel.verbs.gallery import FACTS, PAGE, write_gallery
 from hubel.verbs.load import called, loaded
+from hubel.verbs.onward import onward
 from hubel.verbs.place import place
 from hubel.verbs.watch import Watch
 
@@ -87,7 +88,8 @@ def predict(
     ]
     if results is not None:
         with results.held() as folder:
-            write_gallery(folder, called(model), predictions, pictures, classifier.pixels)
+            end = onward("predict", model, folder.path / PAGE)
+            write_gallery(folder, called(model), predictions, pictures, classifier.pixels, end)
     return predictions
 
 

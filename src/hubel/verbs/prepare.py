@@ -113,9 +113,14 @@ def prepare(
     if start is None:
         mean, std = statistics(parts["train"].images)
         spec = replace(spec, mean=mean, std=std)
-    flip = keeps_label_when_flipped(recipe.data or "") if recipe.flip is None else recipe.flip
     return Prepared(
-        splits, parts["train"], parts["validation"], spec, flip, balanced, tuple(notices)
+        splits,
+        parts["train"],
+        parts["validation"],
+        spec,
+        is_flipped(recipe),
+        balanced,
+        tuple(notices),
     )
 
 
@@ -135,15 +140,28 @@ def weighted(recipe: Recipe, train: Samples) -> tuple[bool, list[str]]:
     """Whether mistakes on rare classes weigh more, and what to say of it."""
     counts = np.bincount(train.labels, minlength=len(train.classes))
     least, most = int(counts.argmin()), int(counts.argmax())
-    if recipe.class_weights != "auto":
-        return recipe.class_weights == "balanced", []
-    if counts[most] < IMBALANCED * max(counts[least], 1) or recipe.loss != "cross-entropy":
-        return False, []
+    balanced = is_balanced(recipe, counts)
+    if recipe.class_weights != "auto" or not balanced:
+        return balanced, []
     return True, [
         f"{train.classes[most]} has {counts[most]:,} training pictures, {train.classes[least]} "
         f"{counts[least]:,}: a picture weighs the more, the rarer its class is "
         "(class_weights=none weighs all alike)."
     ]
+
+
+def is_balanced(recipe: Recipe, counts: NDArray[np.int64]) -> bool:
+    """Whether mistakes on rare classes weigh more; counts (K,): training pictures of each class."""
+    if recipe.class_weights != "auto":
+        return recipe.class_weights == "balanced"
+    return bool(
+        counts.max() >= IMBALANCED * max(counts.min(), 1) and recipe.loss == "cross-entropy"
+    )
+
+
+def is_flipped(recipe: Recipe) -> bool:
+    """Whether half of the training pictures are mirrored."""
+    return keeps_label_when_flipped(recipe.data or "") if recipe.flip is None else recipe.flip
 
 
 def decode(

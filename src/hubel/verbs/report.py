@@ -1,7 +1,10 @@
 """From what a training left to its report.html and model card."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +20,16 @@ from hubel.report.page import training_page
 from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
 from hubel.run import Run, Status
 from hubel.training.evaluate import surest_mistakes
-from hubel.training.recipe import from_run
+from hubel.training.recipe import Recipe, from_run
+from hubel.transfer.finetune import learned
 from hubel.verbs import machine
 from hubel.verbs.load import load as load_model
-from hubel.verbs.prepare import decode, open_data
+from hubel.verbs.onward import onward
+from hubel.verbs.prepare import decode, is_balanced, is_flipped, open_data
 from hubel.verbs.tested import figures, recall
 from hubel.verbs.watch import Watch
 
-METRICS = "metrics.csv"
+PAGE, METRICS = "report.html", "metrics.csv"
 MOST_PAIRS, EACH = 6, 5  # pairs of classes, and pictures of each, whose mistakes are shown
 
 
@@ -42,7 +47,7 @@ def write_report(
     rows = run.read_table("splits.csv", Row)
     name = Path(recipe.data or "data").name  # a folder's name alone: a page carries no paths
     start = recipe.start and Path(recipe.start).name
-    shown = recipe.model_dump(exclude_none=True) | ({"start": start} if start else {})
+    shown = _settled(recipe, rows, classifier.classes) | ({"start": start} if start else {})
     test = recall(run)
     report = TrainingReport(
         title=f"{recipe.network} on {name}",
@@ -59,6 +64,14 @@ def write_report(
             for split in ("train", "validation", "test")
         },
         parameters=sum(p.numel() for p in classifier.network.parameters()),
+        trained=learned(
+            classifier.network, status.best_epoch, epochs=recipe.epochs, share=recipe.thaw
+        )
+        if recipe.start
+        else None,
+        dropout=any(
+            isinstance(part, nn.Dropout) and part.p > 0 for part in classifier.network.modules()
+        ),
         seconds=status.seconds,
         test=test,
         mistakes=mistakes(classifier, loaded, logits)
@@ -72,7 +85,19 @@ def write_report(
         notices=status.notices,
     )
     run.write("README.md", model_card(report))
-    return run.write("report.html", training_page(report))
+    untested = "" if test is None and report.splits["test"] else None  # or nothing to test on
+    end = onward("report", run.path, run.path / PAGE, untested=untested)
+    return run.write(PAGE, training_page(report, end))
+
+
+def _settled(recipe: Recipe, rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
+    """The recipe as it was carried out: what it left to the data is told as it came out."""
+    counts = Counter(row["class"] for row in rows if row["split"] == "train")
+    balanced = is_balanced(recipe, np.array([counts[name] for name in classes]))
+    return recipe.model_dump(exclude_none=True) | {
+        "flip": is_flipped(recipe),
+        "class_weights": "balanced" if balanced else "none",
+    }
 
 
 def _history(run: Run) -> list[dict[str, float]]:

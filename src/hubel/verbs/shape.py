@@ -29,6 +29,7 @@ from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
 from hubel.verbs.load import called, loaded
+from hubel.verbs.onward import onward
 from hubel.verbs.place import near, place
 from hubel.verbs.shape_plan import Plan, Said, conflicts_of, plan_of, said_of
 from hubel.verbs.shape_report import Conflicts, bias_row, drawings, measured, stimulus_rows
@@ -120,7 +121,7 @@ def shape_bias(
         with machine.threads(threads), results.held() as folder:
             told, about = shape_ready.measured(ready, names, most=images, seed=seed,
                                                workers=workers, watch=watch)  # fmt: skip
-            return _shown(folder, called(model), told, about)
+            return _shown(folder, model, told, about)
     judge = _judge(referee, classifier, download, watch)
     with machine.threads(threads):
         most = PICTURES if images is None else images
@@ -147,7 +148,7 @@ def shape_bias(
                 made = conflicts_of(found, ours, painted, plan, said, judged=judge is not None)
             bias = _told(found, ours, shown, answers, made, files, plan, said, seed)
             about = _facts(found, ours, judged_by, method, seed, plan)
-            return _shown(folder, called(model), bias, about, stopped=stopped)
+            return _shown(folder, model, bias, about, stopped=stopped)
 
 
 def _is_same(folder: Path, *, asked: dict[str, Any]) -> bool:
@@ -272,17 +273,23 @@ def _facts(
 
 
 def _shown(
-    folder: Output, model: str, found: Shape, facts: dict[str, Any], *, stopped: bool = False
+    folder: Output,
+    model: str | os.PathLike[str] | Classifier,
+    found: Shape,
+    facts: dict[str, Any],
+    *,
+    stopped: bool = False,
 ) -> Shaped:
     """The page and the facts; images are there already, and an earlier test's go."""
     facts = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "hubel": hubel.__version__,
         "torch": torch.__version__,
-        "model": model,
+        "model": called(model),
     } | facts
+    end = onward("shape", model, folder.path / PAGE)
     page = shape_page(
-        found, facts | {"lead": lead(found, facts["chance"]), "counted": counted(found, facts)}
+        found, facts | {"lead": lead(found, facts["chance"]), "counted": counted(found, facts)}, end
     )
     drawn = {f"{drawing.name}.png": drawing.png for drawing in found.drawings}
     told = facts | found.as_json() | {"finished": not stopped}

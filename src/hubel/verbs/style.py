@@ -26,9 +26,10 @@ from hubel.understanding.style_starts import STARTS
 from hubel.verbs import machine, style_state
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.load import loaded
+from hubel.verbs.onward import onward, spelled
 from hubel.verbs.place import place
 from hubel.verbs.style_state import STATE, Kept, Painting
-from hubel.verbs.styling import FACTS, GRID, Painted, Work
+from hubel.verbs.styling import FACTS, GRID, PAGE, Painted, Work
 from hubel.verbs.watch import Watch
 
 LEAST_SIDE = 16
@@ -40,14 +41,22 @@ class Styled:
     """What was written. chose: how the layers came about. stopped: whether some is missing."""
 
     folder: Path
-    grid: Path
     layers: Layers
     chose: str
     pictures: tuple[Painted, ...]
     stopped: bool = False
 
+    @property
+    def page(self) -> Path:
+        return self.folder / PAGE
+
+    @property
+    def grid(self) -> Path:
+        return self.folder / GRID
+
     def as_json(self) -> dict[str, Any]:
         return {
+            "page": str(self.page),
             "content_layers": dict(self.layers.content),
             "style_layers": dict(self.layers.style),
             "chose": self.chose,
@@ -83,9 +92,9 @@ def style(
     network's name, or a Classifier. style_weights: against the content's weight of 1.
     content_layers, style_layers: names, all alike or with weights, which are relative; None: a row
     of `understanding.style.LAYERS`, else the last maps of each resolution. size: of both pictures'
-    longer side. start: a row of STARTS. out: the folder for a PNG of each weight, grid.png,
-    curves.png, style.json and state.safetensors, where an earlier transfer is replaced; None: a new
-    one, style, style-2, … here.
+    longer side. start: a row of STARTS. out: the folder for a PNG of each weight, style.html,
+    grid.png, curves.png, style.json and state.safetensors, where an earlier transfer is replaced;
+    None: a new one, style, style-2, … here.
 
     Both pictures keep their aspect ratio, whatever the network was trained on: nothing is cut off
     or squashed, since only convolutions are run and these take any size; the style's statistics
@@ -128,14 +137,15 @@ def style(
             kept, goes_on = style_state.going_on(found, asked, folder.path, resume=resume)
             if found is not None and goes_on:
                 _tell(found, kept, watch)
-            work = Work(folder, classifier, pictures, layers, kept, facts, fresh=not goes_on)
+            end = onward("style", content=_word(content), style=_word(style))
+            work = Work(folder, classifier, pictures, layers, kept, facts, end, fresh=not goes_on)
             for painting in kept.paintings:
                 if not painting.done(steps) and not request.made:
                     work.paint(painting, request, watch)
             if kept.unfinished:
                 watch.notice("Stopping: what there is is being written.")
             made = work.show()
-    return Styled(folder.path, folder.path / GRID, layers, chose, made, kept.unfinished is not None)
+    return Styled(folder.path, layers, chose, made, kept.unfinished is not None)
 
 
 def _check(start: str, size: int, steps: int) -> None:
@@ -161,6 +171,11 @@ def _weights(weights: Sequence[float]) -> list[float]:
 
 def _name(given: object, otherwise: str) -> str:
     return px.written(given) if isinstance(given, str | os.PathLike) else otherwise
+
+
+def _word(picture: Picture) -> str | None:
+    """A picture that lies in a file, as commands name it."""
+    return spelled(picture) if isinstance(picture, str | os.PathLike) else None
 
 
 def _check_there(picture: Picture) -> None:

@@ -14,13 +14,14 @@ from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.output import Output
 from hubel.pixels import Pixels, as_png
-from hubel.report.style import loss_curves, side_by_side
+from hubel.report.html import Onward
+from hubel.report.style import Result, loss_curves, side_by_side, style_page
 from hubel.understanding.style import Layers, Step, transfer
 from hubel.verbs.interrupt import Request
 from hubel.verbs.style_state import HASHED, STATE, Kept, Painting
 from hubel.verbs.watch import Watch
 
-FACTS, GRID, CURVES = "style.json", "grid.png", "curves.png"
+PAGE, FACTS, GRID, CURVES = "style.html", "style.json", "grid.png", "curves.png"
 LOSSES = ("content", "style", "total_variation")
 SAVE_SECONDS = 30  # between two saves
 
@@ -43,16 +44,17 @@ class Painted:
 class Work:
     """A folder that pictures are painted into, one after another.
 
-    pictures: content and style, uint8 (H, W, C). facts: what style.json says besides. fresh:
-    whether what stands in the folder is another result, which this one replaces.
+    pictures: content and style, uint8 (H, W, C). facts: what style.json says besides. end: of the
+    page. fresh: whether what stands in the folder is another result, which this one replaces.
     """
 
     def __init__(
         self, folder: Output, classifier: Classifier, pictures: tuple[Pixels, Pixels],
-        layers: Layers, kept: Kept, facts: dict[str, Any], *, fresh: bool,
+        layers: Layers, kept: Kept, facts: dict[str, Any], end: Onward, *, fresh: bool,
     ) -> None:  # fmt: skip
         self.folder, self.classifier, self.pictures = folder, classifier, pictures
-        self.layers, self.kept, self.facts, self.fresh = layers, kept, facts, fresh
+        self.layers, self.kept, self.facts = layers, kept, facts
+        self.end, self.fresh = end, fresh
 
     def paint(self, painting: Painting, request: Request, watch: Watch) -> None:
         """Step by step, saving; ends after a step where a stop was asked for."""
@@ -119,7 +121,9 @@ class Work:
         for each in made:
             self._write(each.file.name, as_png(images[each.weight]))
         self._write(GRID, side_by_side(*self.pictures, images))
-        self._write(CURVES, loss_curves({each.weight: each.curve for each in begun}))
+        curves = loss_curves({each.weight: each.curve for each in begun})
+        self._write(CURVES, curves)
+        self._write(PAGE, self._page(made, images, curves))
         self._write(FACTS, self._told(made))
         if self.kept.unfinished is None:
             self.kept.finished = True
@@ -127,20 +131,33 @@ class Work:
         self.folder.finish()
         return tuple(made)
 
+    def _page(self, made: Sequence[Painted], images: dict[float, Pixels], curves: bytes) -> bytes:
+        results = [
+            Result(
+                each.weight, images[each.weight], each.steps,
+                each.content, each.style, each.total_variation,
+            )
+            for each in made
+        ]  # fmt: skip
+        return style_page(*self.pictures, results, curves, self._facts(), self.end).encode()
+
+    def _facts(self) -> dict[str, Any]:
+        """What holds for all pictures."""
+        settings = {
+            name.replace(" ", "_"): value
+            for name, value in self.kept.settings.items()
+            if name not in HASHED
+        }
+        finished = self.kept.unfinished is None
+        return self.facts | settings | {"steps": self.kept.steps, "finished": finished}
+
     def _told(self, made: Sequence[Painted]) -> bytes:
         curves = {
             each.weight: dict(zip(LOSSES, zip(*each.curve, strict=True), strict=True))
             for each in self.kept.paintings
             if each.begun
         }
-        settings = {
-            name.replace(" ", "_"): value
-            for name, value in self.kept.settings.items()
-            if name not in HASHED
-        }
-        told = self.facts | settings | {
-            "steps": self.kept.steps,
-            "finished": self.kept.unfinished is None,
+        told = self._facts() | {
             "pictures": [
                 each.as_json() | {"file": each.file.name, "curves": curves[each.weight]}
                 for each in made
