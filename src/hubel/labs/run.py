@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -124,7 +125,7 @@ def _facts(
 def _page(facts: dict[str, Any], shown: Shown) -> str:
     """The lab's page: of its claims; of what was asked by options, as it is."""
     names = list(labs())
-    following = dict(zip(names, names[1:], strict=False)).get(facts["lab"])
+    following = dict(pairwise(names)).get(facts["lab"])
     return lab_page(
         entries(labs()[facts["lab"]], shown)[: 1 if facts["options"] else None],
         facts=facts | {"date": datetime.now(UTC).strftime("%Y-%m-%d")},
