@@ -93,7 +93,8 @@ VERBS: dict[str, Callable[[Classifier, Path, Path], list[float]]] = {
     "predict": lambda model, data, _: [
         dict(row.classes)["dark"] for row in hubel.predict(model, data)
     ],
-    "predict many": lambda model, data, _: [  # of one size: the fastest goes by the clock, and the last digits with it
+    # in batches of one size: the fastest goes by the clock, and the last digits with it
+    "predict many": lambda model, data, _: [
         dict(row.classes)["dark"] for row in hubel.predict(model, [data] * 6, batch_size=64)
     ],
     "evaluate": lambda model, data, _: [hubel.evaluate(model, data).loss],
