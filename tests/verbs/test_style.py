@@ -22,7 +22,8 @@ from hubel.verbs.watch import Watch
 from tests.conftest import written
 
 FILES = {
-    "weight-1.png", "weight-30.png", "grid.png", "curves.png", "style.json", "state.safetensors"
+    "weight-1.png", "weight-30.png", "grid.png", "curves.png", "style.html", "style.json",
+    "state.safetensors",
 }  # fmt: skip
 QUICK = {"style_weights": (1, 30), "size": 32, "steps": 6}
 
