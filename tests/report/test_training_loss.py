@@ -34,6 +34,12 @@ def test_only_what_is_on_is_named(
     assert ("None of that holds" in found.sentence) == bool(set(said) - {"first epoch"})
 
 
+def test_a_start_of_one_epoch_changes_no_picture() -> None:
+    found = grey({"start": "a run", "epochs": 1, "smoothing": 0.1, "rotate": 9.0})
+    assert found == ("training", "training", found.sentence)
+    assert "as they are" in found.sentence
+
+
 def test_dropout_is_the_networks() -> None:
     assert "with dropout" in grey({}, dropout=True).sentence
 

@@ -22,7 +22,8 @@ from hubel.verbs.watch import Watch
 from tests.conftest import written
 
 FILES = {
-    "weight-1.png", "weight-30.png", "grid.png", "curves.png", "style.json", "state.safetensors"
+    "weight-1.png", "weight-30.png", "grid.png", "curves.png", "style.html", "style.json",
+    "state.safetensors",
 }  # fmt: skip
 QUICK = {"style_weights": (1, 30), "size": 32, "steps": 6}
 
@@ -125,7 +126,8 @@ def test_interrupted_it_goes_on_bit_for_bit(
     classifier: Classifier, pictures: tuple[np.ndarray, np.ndarray], tmp_path: Path,
     whole: Path, weight: str, step: int,
 ) -> None:  # fmt: skip
-    watch, out = At(weight, step), tmp_path / "style"
+    done = step + 6 * (weight == "30")  # progress is that of all weights
+    watch, out = At(weight, done), tmp_path / "style"
     half = hubel.style(*pictures, network=classifier, out=out, watch=watch, **QUICK)
     assert half.stopped
     assert watch.notices == ["Stopping: what there is is being written."]

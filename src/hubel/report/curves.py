@@ -54,7 +54,7 @@ def _panel(
     training: str = "training",
 ) -> bytes:
     above = 8 + 2 * _LINE  # in all three alike, so that their axes stand level
-    figure, axes = canvas(_WIDTH, _HEIGHT + 2 * _LINE, left=44, right=8, top=above, bottom=34)
+    figure, axes = canvas(_WIDTH, _HEIGHT + 2 * _LINE, left=50, right=8, top=above, bottom=34)
     epochs = [row.get("epoch", i + 1) for i, row in enumerate(history)]
     lines = {
         training: (_column(history, figure_of), MUTED),
@@ -88,7 +88,10 @@ def _finish(axes: "Axes", figure_of: str, epochs: list[float], values: list[floa
 
     finite = [v for v in values if math.isfinite(v)]
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    if len(epochs) == 1:
+        axes.set_xticks(epochs, [f"{epochs[0]:g}"])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
     axes.tick_params(length=3)
     axes.grid(axis="y", color=MUTED, alpha=0.22, lw=0.8)

@@ -47,6 +47,8 @@ def grey(recipe: Mapping[str, object], *, dropout: bool = False) -> Grey:
     >>> print(grey({}).sentence)
     Grey: the training pictures, measured as the epoch ran, while the network was still learning.
     """
+    if recipe.get("start") and recipe.get("epochs") == 1:  # which fits the last layer alone
+        return Grey("training", "training", "Grey: the training pictures as they are, after it.")
     changes = list(dict.fromkeys(what for key, what in CHANGES.items() if recipe.get(key)))
     attacked = recipe.get("adversary") in ATTACKED
     pictures = ["augmented"] * bool(changes) + ["attacked"] * attacked
