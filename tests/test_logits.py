@@ -11,10 +11,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 import hubel
+from hubel.breaking.attacks import ATTACKS
 from hubel.breaking.gradient import pgd
 from hubel.breaking.minimal import deepfool
 from hubel.breaking.norms import L2
-from hubel.breaking.robustness import ATTACKS, robustness
+from hubel.breaking.robustness import robustness
 from hubel.breaking.search import search
 from hubel.logits import answered, checked
 from hubel.mistakes import Failure, Mistake

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel.breaking.adversarial_training import robust_accuracy
+from hubel.breaking.attacks import ATTACKS
 from hubel.breaking.carlini_wagner import carlini_wagner
 from hubel.breaking.corruptions.table import CORRUPTIONS, corrupt
 from hubel.breaking.eight_bit import rounded, saved
@@ -19,7 +20,7 @@ from hubel.breaking.fooling import fool
 from hubel.breaking.gradient import fgsm, pgd
 from hubel.breaking.minimal import deepfool
 from hubel.breaking.norms import L2, LINF
-from hubel.breaking.robustness import ATTACKS, robustness
+from hubel.breaking.robustness import robustness
 from hubel.breaking.search import search
 from hubel.breaking.szegedy import box_lbfgs
 from hubel.breaking.texturing import textured
