@@ -1,6 +1,7 @@
 """A twin answers as the network, with the same tensors, and nothing of it is changed."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -166,3 +167,16 @@ def test_no_hook_is_lost_where_many_are_put_on_at_once() -> None:
         thread.join()
     assert not wrong
     assert not network._forward_hooks
+
+
+def test_another_threads_call_may_meet_a_hook_half_put_up() -> None:
+    """torch lists the hook first, and notes after that that it takes keyword arguments."""
+    layer = nn.Linear(2, 2)
+    met: list[int] = []
+    with around([(layer, lambda given, options: met.append(len(given)))], []):
+        layer._forward_pre_hooks_with_kwargs.clear()
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(layer, torch.ones(1, 2)).result()
+        assert met == []
+        layer(torch.ones(1, 2))
+    assert met == [1]

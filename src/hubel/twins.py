@@ -103,9 +103,13 @@ def around(
     here = threading.get_ident()
 
     def early(function: Before) -> Callable[..., None]:
-        def hook(_module: nn.Module, given: tuple[Any, ...], options: dict[str, Any]) -> None:
+        # torch puts a hook up before it notes that options are to be given: another thread's call
+        # may come in between
+        def hook(
+            _module: nn.Module, given: tuple[Any, ...], options: dict[str, Any] | None = None
+        ) -> None:
             if threading.get_ident() == here:
-                function(given, options)
+                function(given, options or {})
 
         return hook
 
