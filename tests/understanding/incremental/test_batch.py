@@ -105,7 +105,9 @@ REFUSED = {
     "another way for more": (by_number, "another number of pictures"),
     "a scale by the number": (lambda x: x / (len(x) + 1), "another number of them"),
     "a number for each": (lambda x: x + torch.arange(len(x)).view(-1, 1, 1, 1), "hangs on"),
-    "values out of sight": (through_numpy, "hangs on|RuntimeError"),
+    "values through numpy": (through_numpy, "numpy takes numbers out of torch's sight"),
+    "values as a list": (lambda x: x * x.mean((1, 2, 3)).tolist()[0], "tolist takes numbers out"),
+    "values through dlpack": (lambda x: x + torch.from_dlpack(x) * 0.5, "dlpack.* takes numbers"),
     "values that decide": (lambda x: x if x.sum() > -1e9 else -x, "data-dependent"),
     "chance": (lambda x: x + 0 * torch.rand(8, 1, 1), "by chance"),
 }

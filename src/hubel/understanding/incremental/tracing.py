@@ -81,14 +81,27 @@ def traced(
     return _Lowering(shape).traced(*runs)
 
 
+# What reads a tensor's memory behind torch's back. While tracing there is none to read: numpy and
+# tolist find whatever lies there, and dlpack ends the process.
+_READS_MEMORY = frozenset(
+    {Tensor.numpy, Tensor.__array__, Tensor.tolist, Tensor.__dlpack__, Tensor.__dlpack_device__,
+     Tensor.data_ptr, Tensor.storage, Tensor.untyped_storage}
+)  # fmt: skip
+
+
 class _Plainly(TorchFunctionMode):
-    """While tracing: what torch writes in a roundabout way, in operations that have rules."""
+    """While tracing: what torch writes in a roundabout way, in operations that have rules.
+
+    Raises Untraceable where numbers are taken out of torch's sight.
+    """
 
     def __torch_function__(
         self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # the signature is torch's
         if func is F.local_response_norm:
             return _response_norm(*args, **(kwargs or {}))
+        if func in _READS_MEMORY and torch._is_functional_tensor(args[0]):
+            raise Untraceable(f"{func.__name__} takes numbers out of torch's sight")
         return func(*args, **(kwargs or {}))
 
 
