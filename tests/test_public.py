@@ -54,25 +54,36 @@ def test_the_first_use_of_a_name_loads_what_it_needs() -> None:
     program = f"""
 import os, sys
 import hubel
-def loaded(name):
+def loaded(name, use=lambda: getattr(hubel, name)):
     reader, writer = os.pipe()
     if not os.fork():
-        getattr(hubel, name)
-        os.write(writer, " ".join({{m.partition(".")[0] for m in sys.modules}}).encode())
+        use()
+        found = {{m.partition(".")[0] for m in sys.modules}}
+        found |= {{"torch._dynamo"}} & {{*sys.modules}}
+        os.write(writer, " ".join(found).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as said:
         print(name, said.read())
+    assert os.wait()[1] == 0, name
 for name in {sorted(NO_TORCH)}:
     loaded(name)
 import torch
 for name in {[n for n in SURFACE if n[0] != "_" and n not in NO_TORCH]}:
     loaded(name)
+def answer():
+    from torch import nn
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 2))
+    spec = hubel.PixelSpec((4, 4), 3, mean=(0.5,) * 3, std=(0.5,) * 3)
+    model = hubel.Classifier(network, classes=("a", "b"), pixels=spec)
+    assert len(hubel.predict(model, [torch.rand(4, 4, 3).numpy()] * 65)) == 65
+loaded("answering", answer)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
+    *lines, (_, *answering) = [line.split() for line in done.stdout.splitlines()]
     assert len(lines) == len(SURFACE) - 1
     for name, *modules in lines:
         assert not HEAVY & set(modules), name
         assert ("torch" in modules) == (name not in NO_TORCH), name
+    assert "torch._dynamo" not in answering  # 1.5 s, which only training needs

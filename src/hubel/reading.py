@@ -16,6 +16,7 @@ import tomllib
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -240,16 +241,9 @@ def _any_of(value: Raw, kinds: Sequence[Any], at: str, texts: bool) -> Any:
 
 def _record(value: Raw, kind: Any, at: str, texts: bool) -> Any:
     _expect(value, dict, "an object", at)
-    if is_dataclass(kind):
-        needed = {
-            each.name for each in fields(kind)
-            if each.default is MISSING and each.default_factory is MISSING
-        }  # fmt: skip
-    else:
-        needed = set(kind.__required_keys__)
+    known, needed = _keys(kind)
     if gone := sorted(needed - value.keys()):
         raise Wrong(f"{_under(at, gone[0])} is missing")
-    known = get_type_hints(kind)
     found = {
         key: typed(value[key], known[key], _under(at, key), texts=texts)
         for key in known
@@ -261,6 +255,19 @@ def _record(value: Raw, kind: Any, at: str, texts: bool) -> Any:
         raise
     except ValueError as wrong:  # what the record itself says no to
         raise Wrong(f"{at}: {wrong}" if at else str(wrong)) from None
+
+
+@cache  # every row of a table asks
+def _keys(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """The keys of a record with their kinds, and which of them must be there."""
+    if is_dataclass(kind):
+        needed = [
+            each.name for each in fields(kind)
+            if each.default is MISSING and each.default_factory is MISSING
+        ]  # fmt: skip
+    else:
+        needed = kind.__required_keys__
+    return get_type_hints(kind), frozenset(needed)
 
 
 def _array(rows: list[list[int]], at: str) -> Any:

@@ -54,3 +54,24 @@ def test_torchs_flags_stay_where_two_come_and_go_in_turn() -> None:
     with Nothing():
         assert is_in_torch_dispatch_mode() == before
         assert float(torch.ones(2).sum()) == 2
+
+
+def test_the_compiler_does_not_look_into_it() -> None:
+    """It would compile the function below for every operation, and stop after eight."""
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    compiled = torch.compile(
+        nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)), backend="eager"
+    )
+
+    class Nothing(Watching):
+        def __torch_dispatch__(self, func, _types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            assert not torch.compiler.is_compiling()
+            return func(*args, **(kwargs or {}))
+
+    x = torch.rand(4, 3)
+    with Nothing() as mode:
+        seen = compiled(x)
+        assert mode.__torch_dispatch__.__self__ is mode
+    assert torch.equal(seen, compiled(x))
+    assert counters["frames"]["total"] <= 2, counters["frames"]  # the network's own

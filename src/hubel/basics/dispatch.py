@@ -1,5 +1,7 @@
 """What is done to torch's operations in one thread alone."""
 
+import sys
+from types import MethodType
 from typing import Any, Self
 
 import torch
@@ -19,7 +21,16 @@ class Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Not by torch's own way, which loads the whole compiler to keep it out: 1.5 s."""
+        return False
+
     def __enter__(self) -> Self:
+        if "torch._dynamo" in sys.modules and "__torch_dispatch__" not in vars(self):
+            # somebody compiles: the compiler is not to look into what we do with its operations
+            hidden = torch.compiler.disable(type(self).__torch_dispatch__)  # type: ignore[no-untyped-call]
+            vars(self)["__torch_dispatch__"] = MethodType(hidden, self)
         _push_mode(self)
         return self
 
