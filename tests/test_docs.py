@@ -15,7 +15,14 @@ from tests.conftest import QUICK, Command
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = ("hubel lab ", "hubel look ")  # seconds and more each, and in small in tests of their own
+# seconds each, and in small in tests of their own
+SLOW = (
+    "hubel lab ",
+    "hubel look",
+    "hubel break ",
+    "hubel style ",
+    "hubel data show photos --augment",
+)
 
 
 def commands() -> list[ParameterSet]:
@@ -101,6 +108,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
 def test_examples_run(example: Path, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -110,6 +110,7 @@ def szegedy_slowly(network: nn.Module, x: Tensor, target: int) -> float:
     return best
 
 
+@pytest.mark.slow
 def test_l_bfgs_is_as_near_as_scipys_one_picture_at_a_time() -> None:
     network, pixels = net(), pictures(3)
     labels = named(network, pixels)
@@ -132,6 +133,7 @@ def test_they_agree_and_deepfool_is_no_nearer() -> None:
     assert float(lbfgs.size.median()) <= 1.01 * float(deepfool(network, pixels).size.median())
 
 
+@pytest.mark.slow
 def test_foolboxs_c_and_w_is_no_nearer() -> None:
     network, pixels = net().float(), pictures(6).float()
     labels = named(network, pixels)

@@ -192,8 +192,8 @@ def test_a_last_batch_of_one_with_batch_norm(
 def test_a_killed_worker_is_one_sentence(
     hubel_command: Command, folder: Path, tmp_path: Path
 ) -> None:
-    for i in range(300):
-        paint(folder / "dark" / f"more{i}.png", i, 40, size=300)
+    for i in range(60):
+        paint(folder / "dark" / f"more{i}.png", i, 40, size=100)
 
     def kill_a_worker() -> None:
         """The first decoding process that appears below this one."""

@@ -24,12 +24,18 @@ from tests.conftest import QUICK, Command, paint
 MLP = ("--network", "mlp", "--threads", 1, "--batch-size", 100, "--set", "checkpoint_seconds=0")
 
 
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("learned") / "run"
+    settings = {"network": "mlp", "batch_size": 100, "checkpoint_seconds": 0.0, "epochs": 2}
+    hubel.train("digits", out=out, threads=1, **settings)
+    return out
+
+
 @pytest.fixture
-def run(hubel_command: Command, tmp_path: Path) -> Path:
-    """A run of two epochs, stopped after its first by having its last checkpoints thrown away."""
-    answer = hubel_command("train", "digits", *MLP, "--epochs", 2, "--out", tmp_path / "run")
-    assert answer.code == 0, answer.err
-    return tmp_path / "run"
+def run(learned: Path, tmp_path: Path) -> Path:
+    """A finished run of two epochs, of this test alone."""
+    return Path(shutil.copytree(learned, tmp_path / "run"))
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
@@ -134,17 +140,21 @@ def unprivileged() -> list[str]:
 
 def test_no_write_permission(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o555)
-    command = [*unprivileged(), sys.executable, "-m", "hubel", "train", "digits", *map(str, MLP)]
-    command += ["--epochs", "1", "--out"]
-    refused = subprocess.run(
-        [*command, str(tmp_path / "closed" / "run")], capture_output=True, text=True
+    places = [str(tmp_path / "closed" / "run"), str(tmp_path / "run")]
+    program = (
+        "import sys; from hubel.cli import main\n"
+        f"for out, expected in {[*zip(places, (1, 0), strict=True)]!r}:\n"
+        f"    sys.argv = ['hubel', 'train', 'digits', *{[*map(str, MLP)]!r}, '--epochs', '1']\n"
+        "    sys.argv += ['--out', out]\n"
+        "    try: main()\n"
+        "    except SystemExit as left: assert (left.code or 0) == expected, left.code\n"
     )
-    assert refused.returncode == 1
-    assert "no permission" in refused.stderr
-    assert str(tmp_path / "closed" / "run") in refused.stderr
-    assert "Traceback" not in refused.stderr
-    taken = subprocess.run([*command, str(tmp_path / "run")], capture_output=True, text=True)
-    assert taken.returncode == 0, taken.stderr
+    command = [*unprivileged(), sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "no permission" in done.stderr
+    assert places[0] in done.stderr
+    assert Run(tmp_path / "run").read_json("status.json", Status).state == "finished"
 
 
 class Bomb:
@@ -206,15 +216,27 @@ def test_resume_refuses_other_versions_unless_inexact(hubel_command: Command, ru
     assert hubel_command("train", "--resume", run, "--inexact").code == 0
 
 
+HOLDER = """
+import sys
+from pathlib import Path
+from hubel.run import Run
+with Run(Path(sys.argv[1])).locked():
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_two_processes_in_one_run_folder(hubel_command: Command, run: Path) -> None:
-    with Run(run).locked():
-        answer = subprocess.run(
-            [sys.executable, "-m", "hubel", "train", "--resume", str(run)],
-            capture_output=True,
-            text=True,
-        )
-    assert answer.returncode == 1
-    assert f"pid {os.getpid()}" in answer.stderr
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        answer = hubel_command("train", "--resume", run)
+        assert answer.code == 1
+        assert f"pid {holder.pid}" in answer.err
+        holder.kill()  # its lock goes with it
+        holder.wait()
     assert hubel_command("train", "--resume", run).code == 0
 
 

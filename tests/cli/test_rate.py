@@ -44,6 +44,7 @@ def test_the_rate_is_found_said_and_nothing_else_is_changed(
     assert mine.keys() == theirs.keys()
 
 
+@pytest.mark.slow
 def test_another_seed_finds_its_own_and_the_same_seed_the_same(
     hubel_command: Command, tmp_path: Path
 ) -> None:

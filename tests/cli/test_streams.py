@@ -55,6 +55,7 @@ def test_a_closed_streams_number_goes_to_no_file_of_ours() -> None:
     assert ended.stdout == "['/dev/null', '/dev/null'] True\n"
 
 
+@pytest.mark.slow
 def test_names_in_utf8_are_read_in_any_locale(tmp_path: Path) -> None:
     for k, name in enumerate(("café", "thé")):
         for i in range(4):

@@ -23,6 +23,7 @@ from hubel.networks import weights
 RANDOM = np.random.default_rng(0)
 
 
+@pytest.mark.slow
 def test_the_lab_measures_five_layers() -> None:
     shown = feature_hierarchy(Setting("quick"))
     (finding,) = shown.findings

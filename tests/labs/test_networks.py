@@ -1,9 +1,12 @@
 """The networks lab: what it counts is counted, and what needs ImageNet is not claimed."""
 
+import pytest
+
 from hubel.labs import networks as lab
 from hubel.labs.lab import Setting
 
 
+@pytest.mark.slow
 def test_findings() -> None:
     shown = lab.networks(Setting("quick"))
     found = {finding.id: finding for finding in shown.findings}

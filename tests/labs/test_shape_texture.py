@@ -166,6 +166,7 @@ def test_the_verdict_can_fail(found: tuple, seen: Photos | None, holds: bool) ->
     assert lab.verdict(found, seen) is holds
 
 
+@pytest.mark.slow
 def test_a_quick_lab_says_what_it_measured(shown: Shown) -> None:
     (finding,) = shown.findings
     trainings = shown.numbers["trainings"]

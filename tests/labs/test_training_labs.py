@@ -40,9 +40,14 @@ LABS: dict[Callable[..., Shown], list[str]] = {
     sanity: ["X1", "X2"],
     shallow_and_deep: ["L4"],
 }
+HEAVY = {class_images, depth, occlusion, sanity, shallow_and_deep}
 
 
-@pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.__name__)
+@pytest.mark.parametrize(
+    "lab",
+    [pytest.param(lab, marks=pytest.mark.slow if lab in HEAVY else ()) for lab in LABS],
+    ids=lambda lab: lab.__name__,
+)
 def test_a_lab_measures_its_claims(lab: Callable[..., Shown]) -> None:
     torch.manual_seed(0)
     shown = lab(QUICK)

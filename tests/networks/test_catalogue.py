@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 from torch import Tensor, nn
 
 from hubel.mistakes import Mistake
@@ -15,7 +17,18 @@ from hubel.networks.catalogue import CATALOGUE
 
 # A family's members that differ in number of layers alone: the others stand for them.
 DEEP = re.compile(r"(resnet|plain)(32|44|56|110|34|101|152)|vgg(13|16|19)(-bn)?$")
-SHALLOW = [name for name in CATALOGUE if not DEEP.match(name)]
+# Those that stand for their variants in `make test`.
+USUAL = re.compile(
+    r"linear|mlp|small|lenet5|alexnet-2014|vgg11|googlenet-bn|(resnet|plain)(18|20)|resnet50"
+)
+
+
+def some(names: Iterable[str]) -> list[ParameterSet]:
+    """All of them; the variants of a family in `make slow`."""
+    return [pytest.param(n, marks=() if USUAL.fullmatch(n) else pytest.mark.slow) for n in names]
+
+
+SHALLOW = some(name for name in CATALOGUE if not DEEP.match(name))
 # Networks for photographs are tried on the smallest ones that they take, or a little larger.
 SMALLER = {"alexnet": 79, "vgg": 32, "googlenet": 95, "resnet": 48, "plain": 48}
 
@@ -62,7 +75,7 @@ def test_answers_are_finite_and_a_batch_is_its_singles(name: str) -> None:
         assert network(pixels(name)[:0]).shape == (0, 10)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", some(CATALOGUE))
 def test_no_module_is_used_twice_and_every_relu_is_one(name: str) -> None:
     with torch.device("meta"):
         network = built(name).train()  # auxiliary heads are used in training only

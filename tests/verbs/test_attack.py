@@ -200,6 +200,7 @@ def test_nothing_of_the_users_is_replaced(
         hubel.attack(run, out=tmp_path / "file" / "below", **how)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_stopped_before_anything_is_done_it_changes_nothing(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +221,7 @@ class Bright(nn.Module):
         return torch.stack((0.5 - mean, mean - 0.5), 1) * 20
 
 
+@pytest.mark.slow
 def test_two_classes_and_one_picture(folder: Path, tmp_path: Path) -> None:
     two = tmp_path / "two"
     for name in ("dark", "light"):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -70,6 +71,7 @@ class Stairs(nn.Module):
         return torch.stack((0.5 - level, level - 0.5), 1) * 20
 
 
+@pytest.mark.slow
 def test_where_nothing_by_gradient_is_sound_the_search_goes_on(tmp_path: Path) -> None:
     for name, level in (("dark", 120), ("light", 136)):
         (tmp_path / "two" / name).mkdir(parents=True)

@@ -68,6 +68,7 @@ def test_pictures_are_seen_as_the_start_sees_them(first: Path) -> None:
     assert whole == replace(start.pixels, resize="pad")
 
 
+@pytest.mark.slow
 def test_a_stopped_fine_tuning_goes_on_bit_equal_without_its_start(
     first: Path, folder: Path, tmp_path: Path
 ) -> None:

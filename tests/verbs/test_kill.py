@@ -20,6 +20,10 @@ from hubel.run import Run, Status
 # One kill in each twentieth of the run: a few in `make test`, the rest in `make slow`.
 KILLS = 20
 FEW = range(2, KILLS, 6)
+LOADED = [  # all that a run loads when it comes to it
+    *("hubel.verbs.train", "torch._dynamo", "jinja2", "sklearn.linear_model", "matplotlib.figure"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+]
 SETTINGS = {
     "network": "mlp",
     "arguments": {"dropout": 0.3, "hidden": [32]},
@@ -42,7 +46,7 @@ def resumed(out: str) -> None:
 @pytest.fixture(scope="module")
 def server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hubel.verbs.train", "sklearn.datasets"])
+    context.set_forkserver_preload(LOADED)
     return context
 
 

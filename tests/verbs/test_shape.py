@@ -125,6 +125,7 @@ def test_a_network_of_colours_goes_by_texture(data: Path, tmp_path: Path) -> Non
     assert "http" not in page.split("</style>")[1]
 
 
+@pytest.mark.slow
 def test_stopped_it_goes_on_and_images_are_used_again(data: Path, tmp_path: Path) -> None:
     out, settings = tmp_path / "s", QUICK | {"referee": colour(sharp=5.0), "pairs": 6}
     whole = shape_bias(colour(), data, out=tmp_path / "whole", **settings)

@@ -127,6 +127,7 @@ def test_the_recipe_has_it() -> None:
         resolve("fast", {"stylised": 1.5})
 
 
+@pytest.mark.slow
 def test_a_resumed_training_sees_the_same_copies(tmp_path: Path) -> None:
     settings = {"network": "small", "epochs": 1, "threads": 1, "stylised": 0.5, "validation": 0.8,
                 "arguments": {"widths": [4, 8, 8]}}  # fmt: skip

@@ -9,6 +9,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import cache
 from types import FrameType
 
 import typer
@@ -84,7 +86,7 @@ def main() -> None:
                     f"a file, or to {os.devnull}."
                 )
             entrance.enter()
-            app(prog_name="hubel")
+            _command()(prog_name="hubel")
         except SystemExit as left:
             _raise_interruption(left)
             if sys.stdout in _streams():
@@ -111,6 +113,12 @@ def main() -> None:
         _leave("Out of memory: try a smaller --batch-size, or a smaller network or size.", 1)
     finally:
         _let_go()
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """All that `app` knows, as it is run; made once, which takes as long as a small command."""
+    return typer.main.get_command(app)
 
 
 def _streams() -> list[io.TextIOWrapper]:
