@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # One torch thread for each test process: two that fight over two cores are slower than one.
-TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
+# Bytecode is kept, as Python does by itself: some containers say no, and every process that a test
+# starts would then compile all of hubel again.
+TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg PYTHONDONTWRITEBYTECODE=
 
 BENCHMARKS := startup networks inference overhead allocator scaling resnets decode augment head stamps duplicates fashion_mnist occlusion patches maximise attacks fooling defence nonsense
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,17 @@ def bomb() -> bytes:
     return out.getvalue()
 
 
-JUNK = {
-    "truncated": (None, "damaged"),
-    "empty": (b"", "empty"),
-    "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
-    "html": (b"<!DOCTYPE html><html></html>", "web page"),
-    "bomb": (bomb(), "decompression bomb"),
+def half(path: Path) -> bytes:
+    whole = path.read_bytes()
+    return whole[: len(whole) // 2]
+
+
+JUNK: dict[str, tuple[Callable[[Path], bytes], str]] = {  # of a sound picture
+    "truncated": (half, "damaged"),
+    "empty": (lambda _: b"", "empty"),
+    "eps": (lambda _: b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
+    "html": (lambda _: b"<!DOCTYPE html><html></html>", "web page"),
+    "bomb": (lambda _: bomb(), "decompression bomb"),
 }
 
 
@@ -41,13 +47,10 @@ JUNK = {
 def test_one_bad_picture_is_skipped_and_named(
     hubel_command: Command, folder: Path, tmp_path: Path, kind: str
 ) -> None:
-    content, reason = JUNK[kind]
-    if content is None:
-        whole = (folder / "dark" / "0.png").read_bytes()
-        content = whole[: len(whole) // 2]
+    junk, reason = JUNK[kind]
     for i in range(10, 20):  # one of twenty: within the share of 5 %
         paint(folder / "dark" / f"{i}.png", i, 40)
-    (folder / "dark" / "bad one.png").write_bytes(content)
+    (folder / "dark" / "bad one.png").write_bytes(junk(folder / "dark" / "0.png"))
     answer = hubel_command(
         "train", folder, *QUICK, "--seed", 1, "--test", 0, "--out", tmp_path / "run"
     )
