@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from torch import nn
 import hubel
 from hubel.data.samples import Row
 from hubel.mistakes import Mistake
+from hubel.output import LISTING
 from hubel.run import Run
 from hubel.training import evaluate as figures
 from hubel.verbs import machine
 from hubel.verbs.prepare import statistics
+from hubel.verbs.watch import Watch
 from tests.conftest import QUICK, Command
 
 
@@ -33,7 +36,7 @@ def test_a_run_folder_holds_the_whole_story(run: Path) -> None:
     assert {p.name for p in run.iterdir()} == {
         *("recipe.toml", "environment.json", "classes.json", "splits.csv", "metrics.csv"),
         *("log.txt", "status.json", "checkpoints", "model", "README.md", "report.html"),
-        *("validation.json", "test.json", "baselines.json", "lock"),
+        *("validation.json", "test.json", "baselines.json", "lock", LISTING),
     }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {
         *("best", "best-previous", "last", "previous"),
@@ -44,6 +47,40 @@ def test_a_run_folder_holds_the_whole_story(run: Path) -> None:
     assert len(Run(run).read_table("metrics.csv", dict[str, str])) == 2
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "finished"
+
+
+def test_a_card_and_a_report_with_the_users_own_words_are_kept(
+    run: Path, tmp_path: Path, hubel_command: Command
+) -> None:
+    own = tmp_path / "run"
+    shutil.copytree(run, own)
+    (own / "README.md").write_text("# Mine\nFor the hospital's use alone.\n")
+    (own / "report.html").write_text("with my remarks")
+    for _ in range(2):  # the second replaces what the first wrote beside them
+        found = hubel_command("evaluate", own, "--threads", 1)
+        assert found.code == 0
+        for name in ("README", "report"):
+            assert len(re.findall(rf"{name}\S+ is not as hubel wrote it, so it is kept; the new "
+                                  rf"one is {name}-2\.", found.err)) == 1  # fmt: skip
+        assert found.out.endswith(f"Report   {own / 'report-2.html'}\n")
+        assert (own / "README.md").read_text() == "# Mine\nFor the hospital's use alone.\n"
+        assert (own / "report.html").read_text() == "with my remarks"
+        assert "Accuracy" in (own / "report-2.html").read_text()
+        assert not [*own.glob("*-3.*")]
+    (own / "report.html").unlink()
+    assert hubel_command("evaluate", own).out.endswith(f"Report   {own / 'report.html'}\n")
+
+
+def test_nothing_is_written_into_a_run_that_another_process_holds(run: Path) -> None:
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    told: list[str] = []
+    watch = Watch()
+    watch.notice = told.append  # type: ignore[method-assign]
+    with Run(run).locked():
+        hubel.evaluate(run, watch=watch)
+    assert len(told) == 1
+    assert "is in use by another process" in told[0]
+    assert {p: p.read_bytes() for p in run.iterdir() if p.is_file()} == before
 
 
 def test_the_report_is_one_file_that_loads_nothing_and_names_no_machine(run: Path) -> None:

@@ -100,8 +100,9 @@ def evaluate(
             flattered(own, own.path.name, samples, watch)
     if own is not None and on_own_test:
         try:
-            keep(own, found)
-            write_report(own, classifier, loaded, logits, on="test")
+            with own.locked():
+                keep(own, found)
+                write_report(own, classifier, loaded, logits, on="test", watch=watch)
         except Failure as wrong:
             watch.notice(f"The figures could not be added to the report: {wrong}")
     return found

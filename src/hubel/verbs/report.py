@@ -15,6 +15,7 @@ from hubel.data.decoding import Loaded
 from hubel.data.samples import Row
 from hubel.inference.answers import Answers
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.report.card import model_card
 from hubel.report.page import training_page
 from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
@@ -29,18 +30,19 @@ from hubel.verbs.prepare import decode, is_balanced, is_flipped, open_data
 from hubel.verbs.tested import figures, recall
 from hubel.verbs.watch import Watch
 
-PAGE, METRICS = "report.html", "metrics.csv"
+PAGE, CARD, METRICS = "report.html", "README.md", "metrics.csv"
 MOST_PAIRS, EACH = 6, 5  # pairs of classes, and pictures of each, whose mistakes are shown
 
 
 def write_report(
-    run: Run, classifier: Classifier, loaded: Loaded, logits: Tensor, *, on: str
+    run: Run, classifier: Classifier, loaded: Loaded, logits: Tensor, *, on: str, watch: Watch
 ) -> Path:
     """Write report.html and the model card README.md anew from what is in the run folder.
 
-    loaded, logits: the pictures of the split `on` ("test" or "validation") and the classifier's
-    answers to them, for the mistakes that the page shows. Figures of an earlier test of this
-    model are kept.
+    The caller holds the run's lock. One that the user has changed is kept, and the new one goes
+    beside it, which is said. loaded, logits: the pictures of the split `on` ("test" or
+    "validation") and the classifier's answers to them, for the mistakes that the page shows.
+    Figures of an earlier test of this model are kept.
     """
     recipe = from_run(run.path)
     status = run.read_json("status.json", Status)
@@ -84,10 +86,21 @@ def write_report(
         stopped=status.state,
         notices=status.notices,
     )
-    run.write("README.md", model_card(report))
     untested = "" if test is None and report.splits["test"] else None  # or nothing to test on
     end = onward("report", run.path, run.path / PAGE, untested=untested)
-    return run.write(PAGE, training_page(report, end))
+    folder = Output(run.path, PAGE)
+    for name, text in ((CARD, model_card(report)), (PAGE, training_page(report, end))):
+        written = folder.write_beside(name, text)
+        if written.name != name:
+            watch.notice(
+                f"{name} is not as hubel wrote it, so it is kept; the new one is {written.name}."
+            )
+    return written
+
+
+def page_of(run: Run) -> Path:
+    """The report that `write_report` wrote last."""
+    return Output(run.path, PAGE).latest(PAGE)
 
 
 def _settled(recipe: Recipe, rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
@@ -123,7 +136,8 @@ def report_again(run: Run, *, watch: Watch | None = None) -> Path:
         splits.validation, classifier.pixels, "validation",
         workers=0, watch=watch, each=answers.add,
     )  # fmt: skip
-    return write_report(run, classifier, loaded, answers.logits(), on="validation")
+    with run.locked():
+        return write_report(run, classifier, loaded, answers.logits(), on="validation", watch=watch)
 
 
 def mistakes(classifier: Classifier, loaded: Loaded, logits: Tensor) -> list[MissPair]:
