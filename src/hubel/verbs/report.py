@@ -18,9 +18,10 @@ from hubel.model import Classifier
 from hubel.output import Output
 from hubel.report.card import model_card
 from hubel.report.page import training_page
-from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
+from hubel.report.results import Familiar, FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
+from hubel.results import Evaluation
 from hubel.run import Run, Status
-from hubel.training.evaluate import surest_mistakes
+from hubel.training.evaluate import surest_mistakes, wilson
 from hubel.training.recipe import Recipe, from_run
 from hubel.transfer.finetune import learned
 from hubel.verbs import machine
@@ -83,6 +84,7 @@ def write_report(
         start=start,
         temperature=classifier.temperature,
         first_layer=first_layer(classifier),
+        familiar=_familiar(classifier, test),
         stopped=status.state,
         notices=status.notices,
     )
@@ -166,6 +168,15 @@ def mistakes(classifier: Classifier, loaded: Loaded, logits: Tensor) -> list[Mis
         )
         for (true, called), rows in often
     ]
+
+
+def _familiar(classifier: Classifier, test: Evaluation | None) -> Familiar | None:
+    """How strangeness was calibrated, and how sure its share of the test pictures is."""
+    known = classifier.reference
+    if known is None:
+        return None
+    counted = None if test is None or test.strange is None else wilson(test.strange, test.n)
+    return Familiar(len(known.features), len(known.distances), counted)
 
 
 def _trials(run: Run) -> list[TrialFigures]:
