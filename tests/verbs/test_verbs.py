@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -300,6 +301,43 @@ def test_threads_are_put_back() -> None:
     with machine.threads(1) as inside:
         assert inside == 1
     assert torch.get_num_threads() == before
+
+
+def test_the_number_of_threads_is_the_calling_threads_own() -> None:
+    before, seen = torch.get_num_threads(), list[int]()
+
+    def asks() -> None:
+        torch.ones(2).sum()
+        with machine.threads(3):
+            there.set()
+            gone.wait()
+            seen.append(torch.get_num_threads())
+
+    there, gone = threading.Event(), threading.Event()
+    other = threading.Thread(target=asks)
+    other.start()
+    there.wait()
+    assert torch.get_num_threads() == before
+    with machine.threads(2):
+        gone.set()
+        other.join()
+        assert torch.get_num_threads() == 2
+    assert seen == [3]
+
+
+def test_deterministic_kernels_stay_as_long_as_somebody_wants_them() -> None:
+    asked = torch.are_deterministic_algorithms_enabled
+    assert not asked()
+    first, second = machine.deterministic(wanted=True), machine.deterministic(wanted=True)
+    without = machine.deterministic(wanted=False)
+    without.__enter__()
+    first.__enter__()
+    without.__exit__(None, None, None)  # what wanted none puts nothing back
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert asked()
+    second.__exit__(None, None, None)
+    assert not asked()
 
 
 def test_doctor_and_lists(hubel_command: Command) -> None:
