@@ -91,13 +91,13 @@ class Store:
             writer = None
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = held.enter_context(open(self.path / LOCK, "ab", opener=atomic.no_link))
+                lock = held.enter_context(open(self.path / LOCK, "ab", opener=atomic.alone))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 rows = held.enter_context(
-                    open(self.path / ROWS, "ab", buffering=0, opener=atomic.no_link)
+                    open(self.path / ROWS, "ab", buffering=0, opener=atomic.alone)
                 )
                 index = held.enter_context(
-                    open(self.path / INDEX, "ab", buffering=0, opener=atomic.no_link)
+                    open(self.path / INDEX, "ab", buffering=0, opener=atomic.alone)
                 )
                 known, _ = self.contents()
                 n = -(-os.fstat(rows.fileno()).st_size // self.row_bytes)
@@ -108,7 +108,7 @@ class Store:
             except BlockingIOError:
                 pass  # another process adds what it decodes
             except OSError as refused:
-                wrong.append(os.strerror(refused.errno or 0))
+                wrong.append(refused.strerror or str(refused))
             try:
                 yield writer
             finally:

@@ -75,7 +75,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 class _Deterministic:
-    """What torch is told for the whole process, by the first that asks, and put back by the last."""
+    """What torch is told for the whole process by the first that asks, and put back by the last."""
 
     def __init__(self) -> None:
         self._lock, self._asking, self._before = threading.Lock(), 0, (False, False)
