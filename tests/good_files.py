@@ -136,4 +136,5 @@ def _make_data(root: Path) -> None:
         paint(root / "photos" / "ab"[i % 2] / f"{i}.png", i, 60 + 20 * i)
     batch_size.remember("kind", 64)
     decoding.load(photos(root), CACHED)
-    assert len(cache.store(CACHED, 1.0).contents()[0]) == 6
+    with cache.store(CACHED, 1.0).contents() as (places, _):
+        assert len(places) == 6

@@ -72,6 +72,17 @@ def test_a_card_and_a_report_with_the_users_own_words_are_kept(
     assert hubel_command("evaluate", own).out.endswith(f"Report   {own / 'report.html'}\n")
 
 
+def test_a_table_of_epochs_that_was_emptied_is_told(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "metrics.csv").write_text("[[[[")
+    told: list[str] = []
+    watch = Watch()
+    watch.notice = told.append  # type: ignore[method-assign]
+    hubel.evaluate(tmp_path / "run", watch=watch)
+    assert len(told) == 1
+    assert re.search(r"metrics\.csv is damaged: of \d epochs it has 0\.$", told[0])
+
+
 def test_nothing_is_written_into_a_run_that_another_process_holds(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
     told: list[str] = []

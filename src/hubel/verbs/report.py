@@ -59,7 +59,7 @@ def write_report(
         classes=classifier.classes,
         recipe=shown | {"data": name},
         environment=run.read_json("environment.json", machine.Environment),
-        history=_history(run),
+        history=_history(run, status.best_epoch),
         best_epoch=status.best_epoch,
         validation=figures(run, "validation.json"),
         splits={
@@ -115,8 +115,8 @@ def _settled(recipe: Recipe, rows: Sequence[Row], classes: Sequence[str]) -> dic
     }
 
 
-def _history(run: Run) -> list[dict[str, float]]:
-    """The figures of every epoch that has ended."""
+def _history(run: Run, best: int) -> list[dict[str, float]]:
+    """The figures of every epoch that has ended, up to the best at least."""
     if not (run.path / METRICS).exists():
         return []
     rows = run.read_table(METRICS, dict[str, float | None])
@@ -125,6 +125,8 @@ def _history(run: Run) -> list[dict[str, float]]:
         # a loss may be infinite, but not these
         if not all(0 <= row.get(key, 0) < math.inf for key in ("epoch", "seconds")):
             raise reading.damaged(run.path / METRICS, f"it has the epoch or time of {row}")
+    if len(history) < best:
+        raise reading.damaged(run.path / METRICS, f"of {best} epochs it has {len(history)}")
     return history
 
 
