@@ -115,7 +115,7 @@ def _make_states(root: Path) -> None:
     lecture.mkdir()
     (lecture / page.FACTS).write_text(json.dumps({"size": "quick", "seed": 0}))
     with test.held() as folder:
-        folder.write(shape.FACTS, json.dumps(SHAPE | {"finished": False}))
+        folder.write(shape.FACTS, json.dumps(SHAPE | {"finished": False, "planned": 40}))
 
 
 def _make_data(root: Path) -> None:

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 
 import hubel
+from hubel import entrance
 from hubel.mistakes import Failure, Mistake
 from hubel.training.precision import multiplies_bfloat16
 
 MOST_THREADS = 1024
+MANY_THREADS, FOR_EACH = 16, 4  # may be asked for anywhere; and for each processor
 Environment = dict[str, str | int | bool | None]
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -60,8 +62,10 @@ def threads(number: int | None) -> Iterator[int]:
     if number is None:
         yield torch.get_num_threads()
         return
-    if not 1 <= number <= MOST_THREADS:
-        raise Mistake(f"--threads is from 1 to {MOST_THREADS}, not {number}.")
+    here = entrance.processors()
+    most = min(MOST_THREADS, max(MANY_THREADS, FOR_EACH * here))
+    if not 1 <= number <= most:
+        raise Mistake(f"--threads is from 1 to {most}, where {here} processors are, not {number}.")
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

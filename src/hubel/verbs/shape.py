@@ -70,17 +70,6 @@ class Shaped:
         return self.found.as_json() | {"page": str(self.page), "stopped": self.stopped}
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """Of FACTS, what a test that is gone on with is to keep."""
-
-    planned: int
-
-    def __post_init__(self) -> None:
-        if self.planned < 1:
-            raise ValueError("planned is 1 or more")
-
-
 @machine.undisturbed
 def shape_bias(
     model: str | os.PathLike[str] | Classifier,
@@ -148,12 +137,12 @@ def shape_bias(
         plan = planned(pairs=pairs or PAIRS)
         facts = partial(_facts, model, referee, found, ours, method, seed)
         work: Work | None = None
-        with results.held(same := partial(_is_same, asked=facts(plan))) as folder:
+        with results.held(partial(_is_same, asked=facts(plan))) as folder:
             if plan.pairs:
                 painting = _painting(method, painter, style_weight, steps, where, download, watch)
                 begun = partial(Work, folder, found.images, found.textures, classes=ours.classes,
                                 method=method, painting=painting, seed=seed)  # fmt: skip
-                plan, work = _settled(plan, planned, begun, pairs, minutes, began, same)
+                plan, work = _settled(plan, planned, begun, pairs, minutes, began, facts(plan))
             for note in plan.notes:
                 watch.notice(note)
             images_made = _painted(work, folder, facts(plan), watch) if work else found.images[:0]
@@ -166,30 +155,32 @@ def shape_bias(
 
 def _is_same(folder: Path, *, asked: dict[str, Any]) -> bool:
     """Whether the folder holds an unfinished test of the same things."""
+    return _planned(folder, asked) > 0
+
+
+def _planned(folder: Path, asked: dict[str, Any]) -> int:
+    """How many images the unfinished test of the same things was to have; 0 where there is none."""
     try:
         facts = reading.record(folder / FACTS, dict[str, Any])
-        return (
-            "planned" in facts
-            and not facts["finished"]
-            and all(facts[key] == asked[key] for key in ASKED)
-        )
-    except (Failure, KeyError):
-        return False
+        same = not facts["finished"] and all(facts[key] == asked[key] for key in ASKED)
+        n = reading.typed(facts["planned"], int)
+    except (Failure, KeyError, reading.Wrong):
+        return 0
+    return int(n) if same and n > 0 else 0
 
 
 def _settled(
     plan: Plan, planned: Callable[..., Plan], begun: Callable[..., Work], pairs: int | None,
-    minutes: float, began: float, same: Callable[[Path], bool],
+    minutes: float, began: float, asked: dict[str, Any],
 ) -> tuple[Plan, Work]:  # fmt: skip
     """The plan as far as it is paid for, and the work on it.
 
-    Where nobody says how many pairs: as many as the `same` test in the folder was to have, or as
-    are made until the minutes, since `began`, are over, by what the first takes.
+    Where nobody says how many pairs: as many as the same test, unfinished in the folder, was to
+    have, or as are made until the minutes, since `began`, are over, by what the first takes.
     """
     work = begun(pairs=plan.pairs)
-    folder = work.folder.path
-    if pairs is None and same(folder):
-        plan = planned(pairs=reading.record(folder / FACTS, _Begun).planned)
+    if pairs is None and (before := _planned(work.folder.path, asked)):
+        plan = planned(pairs=before)
     elif pairs is None:
         most, each = len(plan.pairs), work.cost(time.monotonic)
         left = 60 * minutes - (time.monotonic() - began)
