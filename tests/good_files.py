@@ -115,7 +115,7 @@ def _make_states(root: Path) -> None:
     lecture.mkdir()
     (lecture / page.FACTS).write_text(json.dumps({"size": "quick", "seed": 0}))
     with test.held() as folder:
-        folder.write(shape.FACTS, json.dumps(SHAPE | {"finished": False}))
+        folder.write(shape.FACTS, json.dumps(SHAPE | {"finished": False, "planned": 40}))
 
 
 def _make_data(root: Path) -> None:
@@ -136,4 +136,5 @@ def _make_data(root: Path) -> None:
         paint(root / "photos" / "ab"[i % 2] / f"{i}.png", i, 60 + 20 * i)
     batch_size.remember("kind", 64)
     decoding.load(photos(root), CACHED)
-    assert len(cache.store(CACHED, 1.0).contents()[0]) == 6
+    with cache.store(CACHED, 1.0).contents() as (places, _):
+        assert len(places) == 6

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,31 @@ def test_no_link_is_followed(run: Run, victim: Path, name: str) -> None:
     assert (run.path / name).stat().st_size > 0
 
 
+@pytest.mark.parametrize("name", WRITES)
+def test_nothing_is_written_through_a_hard_link(run: Run, victim: Path, name: str) -> None:
+    """As in a copy of a run that was made with `cp -al`: the run goes on, the copy stays."""
+    os.link(victim, run.path / name)
+    if name == "a.png":  # a picture that it did not write is the user's
+        with pytest.raises(Failure, match="is not what hubel wrote there"):
+            WRITES[name](run)
+    else:
+        WRITES[name](run)
+    assert victim.read_text() == "years of work"
+    assert os.path.samefile(run.path / name, victim) == (name == "a.png")
+    if name == "log.txt":
+        assert re.fullmatch("years of work.* a line\n", (run.path / name).read_text())
+
+
+def test_a_lock_with_two_names_still_keeps_two_apart(run: Run, tmp_path: Path) -> None:
+    with run.locked():
+        os.link(run.path / "lock", tmp_path / "copy")
+        with pytest.raises(Failure, match=f"in use by another process .pid {os.getpid()}"):
+            lock(run)
+    with run.locked(), pytest.raises(Failure, match="in use by another process"):
+        lock(run)
+    assert not (run.path / "lock").samefile(tmp_path / "copy")
+
+
 # what is a link to a folder of somebody's → what writes into it
 FOLDERS: dict[str, Callable[[Run], object]] = {
     "checkpoints": lambda run: run.save("last", {"a": b"1"}, keep="previous"),
@@ -95,11 +121,14 @@ def test_the_folder_that_is_named_may_be_a_link(run: Run, tmp_path: Path) -> Non
     assert (run.path / "file").read_text() == "content"
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link])
 @pytest.mark.parametrize("name", [ROWS, INDEX, LOCK])
-def test_the_cache_follows_no_link(tmp_path: Path, victim: Path, name: str) -> None:
+def test_the_cache_follows_no_link(
+    tmp_path: Path, victim: Path, name: str, link: Callable[[Path, Path], None]
+) -> None:
     store = Store(tmp_path / "store", (1, 2, 2))
     store.path.mkdir()
-    (store.path / name).symlink_to(victim)
+    link(victim, store.path / name)
     wrong: list[str] = []
     with store.writing(wrong) as writer:
         assert writer is None

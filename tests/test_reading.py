@@ -86,6 +86,18 @@ def test_tables(tmp_path: Path) -> None:
             reading.table(path, dict[str, float | None])
 
 
+@pytest.mark.parametrize("content", ["", "\n", "[[[[", "share,other\n"])
+def test_a_table_without_rows_is_known_by_its_header(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(content)
+    assert reading.table(path, dict[str, float]) == []
+    if content.startswith("share"):
+        assert reading.table(path, Inner) == []
+        return
+    with pytest.raises(Failure, match=r"rows.csv is damaged: .*its header has no share\."):
+        reading.table(path, Inner)
+
+
 def test_only_files_of_a_bounded_size(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     assert reading.content(tmp_path / "file", most=5) == b"12345"

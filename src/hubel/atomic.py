@@ -1,4 +1,4 @@
-"""Every write goes through here: whole or not at all, and never through a link.
+"""Every write goes through here: whole or not at all, and never through a link, soft or hard.
 
 Temporary file, fsync, rename: a process killed at any moment, or a disk that fills up, leaves the
 old content or the new one. The folder that a user names may itself be a link to a folder; below it
@@ -19,6 +19,7 @@ from pathlib import Path
 from hubel.mistakes import Failure
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+SECOND_NAME = "the file has a second name elsewhere (a hard link), and is not written into"
 _UNFINISHED = re.compile(r"\.(.+)\.[\d-]+\.(partial|old)")  # what `_mark` names
 
 
@@ -46,20 +47,42 @@ def write(path: Path, content: bytes | str, *, within: Path | None = None) -> Pa
 
 
 def append(path: Path, text: str, *, synced: bool = False) -> None:
-    """Add text to the end of a file; what a kill leaves of it is its beginning. Raises Failure."""
+    """Add text to the end of a file; what a kill leaves of it is its beginning. Raises Failure.
+
+    One that has another name elsewhere, as in a copy made of hard links, gets a file of its own.
+    """
+    data = text.encode(errors="backslashreplace")
     try:
-        with open(path, "a", encoding="utf-8", errors="backslashreplace", opener=no_link) as file:
-            file.write(text)
+        with open(path, "ab", opener=alone) as file:
+            file.write(data)
             file.flush()
             if synced:
                 os.fsync(file.fileno())
     except OSError as wrong:
-        raise cannot_write(path, wrong) from wrong
+        if wrong.errno != errno.EMLINK:
+            raise cannot_write(path, wrong) from wrong
+        write(path, path.read_bytes() + data)
 
 
 def no_link(path: str, flags: int) -> int:
     """For `open(path, mode, opener=no_link)`: a link is refused, and a pipe is not waited for."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+
+
+def alone(path: str, flags: int) -> int:
+    """`no_link` for what is written into: a file that has a second name elsewhere is refused, too,
+    before anything of it is cut off."""
+    descriptor = no_link(path, flags & ~os.O_TRUNC)
+    try:
+        about = os.fstat(descriptor)
+        if stat.S_ISREG(about.st_mode) and about.st_nlink > 1:
+            raise OSError(errno.EMLINK, SECOND_NAME, path)
+        if flags & os.O_TRUNC:
+            os.ftruncate(descriptor, 0)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def write_folder(
@@ -160,6 +183,7 @@ def cannot_write(path: Path, wrong: OSError) -> Failure:
         errno.EACCES: "no permission to write there; choose another place",
         errno.EPERM: "no permission to write there; choose another place",
         errno.EEXIST: "something is there already; move it away",
+        errno.EMLINK: f"{SECOND_NAME}; remove one of the two",
         errno.ELOOP: f"{wrong.filename or 'it'} is a link, and nothing is written through links "
         "inside a folder of results; remove the link",
     }.get(wrong.errno or 0, os.strerror(wrong.errno) if wrong.errno else str(wrong))

@@ -99,7 +99,7 @@ def _fetch(url: str, part: Path, progress: Progress | None) -> None:
                 f"{free / 1e6:,.0f} MB free: free some space, or set HUBEL_HOME elsewhere."
             )
         with _writing(part):
-            file = open(part, "ab" if done else "wb", opener=atomic.no_link)  # noqa: SIM115
+            file = open(part, "ab" if done else "wb", opener=atomic.alone)  # noqa: SIM115
         with file:
             while block := answer.read(BLOCK):
                 with _writing(part):

@@ -39,7 +39,11 @@ def locked(folder: Path, *, made: bool = False) -> Iterator[None]:
 
 
 def _taken(path: Path) -> int:
-    """The lock file, opened and locked; opened again where its last holder removed it."""
+    """The lock file, opened and locked; opened again where its last holder removed it.
+
+    One that has a second name elsewhere is a stranger's as well, so it gets a file of its own; held
+    meanwhile, so that whoever holds it already is not passed by.
+    """
     while True:
         try:
             descriptor = atomic.no_link(os.fspath(path), os.O_RDWR | os.O_CREAT)
@@ -47,10 +51,14 @@ def _taken(path: Path) -> int:
             raise atomic.cannot_write(path, wrong) from wrong
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
-                return descriptor
+            about = os.fstat(descriptor)
+            if os.path.samestat(about, os.lstat(path)):
+                if about.st_nlink == 1:
+                    return descriptor
+                atomic.write(path, "")
         except BlockingIOError:
-            holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+            told = os.read(descriptor, 20).decode(errors="replace").strip()
+            holder = told if told.isdecimal() else "unknown"
             os.close(descriptor)
             raise Failure(
                 f"{path.parent} is in use by another process (pid {holder}): wait for it, "

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from hubel import atomic, reading
@@ -24,7 +25,8 @@ SIGNS = (
     ("restarts.json", "trial.toml"),
     ("model.json", "model.safetensors"),
 )
-MOST = 10_000  # folders of one series
+MOST = 10_000  # folders or files of one series
+PAGES = (".html", ".md")  # of a file's name, before which its number stands
 MOST_LETTERS = 1000  # of the listing's first line
 
 
@@ -76,12 +78,15 @@ class Place:
         """
         folder, made = self._chosen(goes_on) if self.numbered else (self.folder, _made(self.folder))
         with locked(folder, made=made):
-            yield Output(folder, self.kind)
+            output = Output(folder, self.kind)
+            output.check()
+            yield output
 
     def _chosen(self, goes_on: Callable[[Path], bool]) -> tuple[Path, bool]:
         last: Path | None = None
-        for n in range(1, MOST):
-            path = self.folder if n == 1 else self.folder.with_name(f"{self.folder.name}-{n}")
+        paths = _series(self.folder)
+        while True:
+            path = next(paths)
             if os.path.lexists(path):
                 last = path
                 continue
@@ -90,7 +95,6 @@ class Place:
             if _made(path):
                 return path, True
             last = path  # another process made it just now
-        raise Failure(f"There are {MOST - 1:,} folders named {self.folder}-…: move some away.")
 
 
 class Output:
@@ -100,11 +104,14 @@ class Output:
         self.path = path
         self._known = _read(path)
         self._kind, self._begun, self._names = kind, kind_of(path) is not None, set[str]()
-        for name, sums in self._known.items():
-            if os.path.lexists(path / name) and _sum(path / name) not in sums:
+
+    def check(self) -> None:
+        """Raises Failure for a file of hubel's that was changed since."""
+        for name in self._known:
+            if not self._is_ours_or_free(name):
                 raise Failure(
-                    f"{path / name} is damaged, or was changed since hubel wrote it, and is left "
-                    "alone: move it away, or give another folder with --out."
+                    f"{self.path / name} is damaged, or was changed since hubel wrote it, and is "
+                    "left alone: move it away, or give another folder with --out."
                 )
 
     def write(self, name: str, content: bytes | str) -> Path:
@@ -123,6 +130,17 @@ class Output:
             atomic.write(self.path / name, content, within=self.path)
             self._names.add(name)
 
+    def write_beside(self, name: str, content: bytes | str) -> Path:
+        """Put a file there under its name, or where that is a user's file now, as name-2, …."""
+        free = (path for path in _series(self.path / name) if self._is_ours_or_free(path.name))
+        return self.write(next(free).name, content)
+
+    def latest(self, name: str) -> Path:
+        """The file that `write_beside` wrote last of these."""
+        there = takewhile(os.path.lexists, _series(self.path / name))
+        ours = (path for path in there if self._is_ours_or_free(path.name))
+        return next(ours, self.path / name)
+
     def keep(self, name: str) -> None:
         """A file of an earlier result belongs to this one as well."""
         self._names.add(name)
@@ -133,6 +151,10 @@ class Output:
             path = self.path / name
             if os.path.lexists(path) and _sum(path) in self._known[name]:
                 atomic.remove(path, within=self.path)
+
+    def _is_ours_or_free(self, name: str) -> bool:
+        path = self.path / name
+        return not os.path.lexists(path) or _sum(path) in self._known.get(name, ())
 
     def _list(self, sums: Mapping[str, str]) -> None:
         new = {name: told for name, told in sums.items() if told not in self._known.get(name, ())}
@@ -145,6 +167,19 @@ class Output:
             atomic.append(self.path / LISTING, "\n".join(lines), synced=True)
         for name, told in new.items():
             self._known.setdefault(name, set()).add(told)
+
+
+def _series(first: Path) -> Iterator[Path]:
+    """page.html, page-2.html, …, or folder, folder-2, …. Raises Failure when there are too many.
+
+    >>> [path.name for _, path in zip(range(2), _series(Path("d/page.html")))]
+    ['page.html', 'page-2.html']
+    """
+    end = first.suffix if first.suffix in PAGES else ""
+    yield first
+    for n in range(2, MOST):
+        yield first.with_name(f"{first.name.removesuffix(end)}-{n}{end}")
+    raise Failure(f"There are {MOST - 1:,} named {first.name}, {first.name}-2, …: move some away.")
 
 
 def check_free(path: Path, sums: set[str]) -> None:

@@ -125,6 +125,9 @@ def table(path: Path, kind: type[T]) -> list[T]:
     rows = csv.DictReader(io.StringIO(text(path, most=MOST_TEXT), newline=""), strict=True)
     found: list[T] = []
     try:
+        # without a row nothing else would say that it is another table
+        if gone := sorted(_needed(kind) - set(rows.fieldnames or ())):
+            raise Wrong(f"its header has no {gone[0]}")
         for row in rows:
             if None in row or None in row.values():
                 raise Wrong("it has another number of values than the header")
@@ -268,6 +271,16 @@ def _keys(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
     else:
         needed = kind.__required_keys__
     return get_type_hints(kind), frozenset(needed)
+
+
+def _needed(kind: Any) -> set[str]:
+    """What a dataclass or a TypedDict cannot do without; of other kinds nothing."""
+    if is_dataclass(kind):
+        return {
+            each.name for each in fields(kind)
+            if each.default is MISSING and each.default_factory is MISSING
+        }  # fmt: skip
+    return set(getattr(kind, "__required_keys__", ()))
 
 
 def _array(rows: list[list[int]], at: str) -> Any:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hubel.breaking.gradient import pgd
+from hubel.breaking.gradient import merits, pgd
 from hubel.breaking.norms import L2, LINF, Norm
-from hubel.breaking.search import _margin, _squares, search
+from hubel.breaking.search import _squares, search
 from hubel.mistakes import Failure, Mistake
 
 X = torch.rand(40, 2, 8, 7, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -57,9 +57,9 @@ def right(network: nn.Module, images: Tensor, labels: Tensor) -> int:
         return int((network(images).argmax(1) == labels).sum())
 
 
-def named(network: nn.Module) -> Tensor:
+def named(network: nn.Module, images: Tensor = X) -> Tensor:
     with torch.no_grad():
-        return network(X).argmax(1)
+        return network(images).argmax(1)
 
 
 @pytest.mark.parametrize(("norm", "epsilon"), BALLS)
@@ -133,11 +133,23 @@ def test_the_margin_falls_from_the_stripes_on(net: Net) -> None:
     """What is kept never was worse than what was there."""
     labels = named(net)
     stripes, last = (
-        _margin(net(search(net, X, labels, epsilon=0.01, queries=n)), labels).detach()
+        -merits(net(search(net, X, labels, epsilon=0.01, queries=n)), labels).detach()
         for n in (2, 40)
     )
     assert bool((last <= stripes).all())
     assert float((stripes - last).mean()) > 0
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [(LINF, 0.2), (L2, 2.5)])
+def test_targets_are_what_is_reached(net: Net, norm: Norm, epsilon: float) -> None:
+    target = (named(net) + 1) % 3
+    found = search(
+        net, X, target, epsilon=epsilon, norm=norm, queries=100, targeted=True, seed=1
+    )  # fmt: skip
+    reached = named(net, found) == target
+    assert int(reached.sum()) > 30  # of 40
+    assert float(norm.size(found - X).max()) <= epsilon + 1e-9
+    assert torch.equal(search(net, X, named(net), epsilon=0.1, targeted=True), X)
 
 
 def test_squares_are_drawn_over_the_whole_picture_and_shrink() -> None:

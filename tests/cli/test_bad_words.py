@@ -32,6 +32,7 @@ WRONG = {
     "device": (("train", "digits", "--device", "gpu"), "'gpu'", "cuda"),
     "cuda": (("train", "digits", "--device", "cuda:99"), "'cuda:99'", "--device cpu"),
     "threads": (("train", "digits", "--threads", "0"), "not 0", "--threads"),
+    "many threads": (("train", "digits", "--threads", "1000"), "not 1000", "processors"),
     "minutes": (("train", "digits", "--minutes", "-3"), "-3", "minutes"),
     "resume": (("train", "--resume", "nowhere"), "nowhere", "recipe.toml"),
     "resume with data": (("train", "digits", "--resume", "x"), "--resume", "keeps its data"),

@@ -44,6 +44,11 @@ def store() -> Store:
     return cache.store(SPEC, background=1.0)
 
 
+def places() -> dict[str, cache.Place]:
+    with store().contents() as (found, _):
+        return found
+
+
 def same(a: Loaded, b: Loaded) -> bool:
     return np.array_equal(a.images, b.images) and a.names == b.names
 
@@ -56,7 +61,7 @@ def test_decoded_once(
         monkeypatch.setattr("hubel.data.class_folders.MOST_HASHED", 0)
     first = load(whole(folder), SPEC)
     assert len(decoded) == 30
-    assert len(store().contents()[0]) == 30
+    assert len(places()) == 30
     for i, path in enumerate(whole(folder).paths):
         assert np.array_equal(first.images[i], fit(decode(path), SPEC).transpose(2, 0, 1))
     decoded.clear()
@@ -108,7 +113,7 @@ def test_copies_share_a_row_and_moves_cost_nothing(folder: Path, decoded: list[s
     assert np.array_equal(elsewhere.images, first.images)
     shutil.copy(folder / "grey" / "1.png", folder / "grey" / "copy.png")
     load(whole(folder), SPEC)
-    assert len(store().contents()[0]) == 30
+    assert len(places()) == 30
 
 
 def test_what_cannot_be_read_is_not_kept(folder: Path, decoded: list[str]) -> None:
@@ -123,7 +128,7 @@ def test_what_cannot_be_read_is_not_kept(folder: Path, decoded: list[str]) -> No
     assert "no such file" in first.unreadable[2][1]
     again = load(whole(folder), SPEC, max_unreadable=0.5)
     assert again.unreadable == first.unreadable
-    assert len(store().contents()[0]) == 30
+    assert len(places()) == 30
 
 
 @pytest.mark.parametrize("damage", ["half a line", "rows beyond", "rows cut", "binary", "gone"])
@@ -178,17 +183,37 @@ def test_damaged_rows_are_never_taken(damage: str, folder: Path, decoded: list[s
     assert decoded == []
 
 
-def test_what_is_mapped_is_never_cut_or_written_over(folder: Path) -> None:
+def test_what_is_read_from_is_never_cut_or_written_over(folder: Path) -> None:
     load(whole(folder), SPEC)
-    places, mapped = store().contents()
-    before = mapped.copy()
-    (store().path / INDEX).write_bytes(b"")  # another process finds this, and adds its pictures
-    for i in range(10):
-        paint(folder / "new" / f"{i}.png", 900 + i, 120)
-    load(whole(folder), SPEC)
-    assert np.array_equal(mapped, before)
-    assert len(places) == len(before) == 30
-    assert (store().path / ROWS).stat().st_size >= mapped.size
+    with store().contents() as (known, rows):
+        (store().path / INDEX).write_bytes(b"")  # another process finds this, and adds its pictures
+        for i in range(10):
+            paint(folder / "new" / f"{i}.png", 900 + i, 120)
+        load(whole(folder), SPEC)
+        assert len(known) == len(rows) == 30
+        assert all(rows.whole(digest, place) is not None for digest, place in known.items())
+    assert (store().path / ROWS).stat().st_size >= 30 * store().row_bytes
+
+
+@pytest.mark.parametrize("left", [0, 1, 1000])
+def test_rows_that_are_cut_off_while_they_are_read_are_decoded(
+    left: int, folder: Path, decoded: list[str]
+) -> None:
+    """A mapping of them would end the process: SIGBUS."""
+    first = load(whole(folder), SPEC)
+    decoded.clear()
+    seen = 0
+
+    def cuts(_: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 10:
+            os.truncate(store().path / ROWS, left)
+
+    assert same(load(whole(folder), SPEC, each=cuts), first)
+    assert len(decoded) == 20
+    decoded.clear()
+    assert same(load(whole(folder), SPEC), first)
 
 
 def test_another_process_writes(folder: Path, decoded: list[str]) -> None:
@@ -196,10 +221,10 @@ def test_another_process_writes(folder: Path, decoded: list[str]) -> None:
     with (store().path / LOCK).open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         first = load(whole(folder), SPEC)
-        assert store().contents()[0] == {}
+        assert places() == {}
         assert first.notices == ()
     assert same(load(whole(folder), SPEC), first)
-    assert len(store().contents()[0]) == 30
+    assert len(places()) == 30
 
 
 def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +267,7 @@ def test_a_store_no_larger_than_allowed(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HUBEL_CACHE_GB", str(10.5 * store().row_bytes / 1e9))
     first = load(whole(folder), SPEC)
     assert len(first.images) == 30
-    assert len(store().contents()[0]) == 10
+    assert len(places()) == 10
     assert first.notices[0].startswith("The decoded pictures could not all be kept")
     assert same(load(whole(folder), SPEC), first)
 
@@ -252,12 +277,13 @@ def test_a_store_full_of_other_pictures_is_begun_anew(
 ) -> None:
     monkeypatch.setenv("HUBEL_CACHE_GB", str(30.5 * store().row_bytes / 1e9))
     load(whole(folder), SPEC)
-    before = store().contents()[1]
-    for k in range(10):
-        paint(tmp_path / "others" / "ab"[k % 2] / f"{k}.png", 500 + k, 40 + 15 * k)
-    load(whole(tmp_path / "others"), SPEC)
-    assert len(store().contents()[0]) == 10
-    assert before.shape[0] == before.any((1, 2, 3)).sum() == 30  # who has it mapped has it still
+    with store().contents() as (known, rows):
+        for k in range(10):
+            paint(tmp_path / "others" / "ab"[k % 2] / f"{k}.png", 500 + k, 40 + 15 * k)
+        load(whole(tmp_path / "others"), SPEC)
+        assert len(places()) == 10
+        # who has it open has it still
+        assert sum(rows.whole(digest, place) is not None for digest, place in known.items()) == 30
 
 
 def test_an_index_is_not_read_with_another_store_s_rows(
@@ -273,7 +299,7 @@ def test_an_index_is_not_read_with_another_store_s_rows(
         return found
 
     monkeypatch.setattr(reading, "content", replaced_meanwhile)
-    assert store().contents()[0] == {}
+    assert places() == {}
 
 
 def test_the_longest_unused_store_goes_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ import torch
 from PIL import Image
 from torch import nn
 
+from hubel.breaking.cue_conflict import METHODS, Method
 from hubel.data.sources import open_whole
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.pixels import PixelSpec
 from hubel.training.evaluate import wilson
-from hubel.verbs import shape_sources
+from hubel.verbs import shape, shape_sources
 from hubel.verbs.shape import shape_bias
 from hubel.verbs.watch import Watch
 from tests.conftest import written
@@ -156,6 +158,58 @@ def test_stopped_it_goes_on_and_images_are_used_again(data: Path, tmp_path: Path
     shape_bias(colour(), data, out=out, seed=1, **settings)
     assert len(list((out / "conflicts").iterdir())) == 6
     assert not any(file.exists() for file in files)
+
+
+class Clock:
+    """Seconds that are counted: so many pass each time that the time is asked."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def pasting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method that takes no time, and ten seconds by the clock."""
+    monkeypatch.setattr(shape, "time", SimpleNamespace(monotonic=Clock(10.0)))
+    paste = Method(lambda content, texture, painting, seed: (content + texture) / 2, "-", False)
+    monkeypatch.setitem(METHODS, "patch", paste)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("pasting")
+def test_the_minutes_pay_for_so_many_images(data: Path, tmp_path: Path) -> None:
+    how = {"method": "patch", "referee": colour(sharp=5.0)}
+    watch = Heard()
+    found = shape_bias(colour(), data, minutes=3.6, out=tmp_path / "a", watch=watch, **how)
+    # of 216 s 186 are left: three images of each of six pairs of classes, of 10 s
+    assert len(found.found.trials) == 18
+    assert watch.notices == [
+        "Made are 18 of 36 images: that is about 3 min of work, of --minutes 3.6."
+    ]
+    assert watch.notices[0] in found.page.read_text()
+    least = shape_bias(colour(), data, minutes=0.1, out=tmp_path / "b", **how)
+    assert len(least.found.trials) == 12
+    asked = shape_bias(colour(), data, minutes=0.1, pairs=24, out=tmp_path / "c", **how)
+    assert len(asked.found.trials) == 24
+    with pytest.raises(Mistake, match="--minutes is above 0"):
+        shape_bias(colour(), data, minutes=0, out=tmp_path / "d", **how)
+
+
+@pytest.mark.usefixtures("pasting")
+def test_what_goes_on_has_as_many_images_as_it_was_to_have(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {"method": "patch", "referee": colour(sharp=5.0), "out": tmp_path / "a"}
+    assert shape_bias(colour(), data, minutes=4.6, watch=Heard(stop=5), **how).stopped
+    monkeypatch.setattr(shape, "time", SimpleNamespace(monotonic=Clock(1000.0)))  # a slower machine
+    watch = Heard()
+    found = shape_bias(colour(), data, watch=watch, **how)
+    assert not found.stopped
+    assert len(found.found.trials) == 24
+    assert watch.notices == ["5 of 24 images are there already."]
 
 
 def test_without_a_referee_there_is_no_figure(data: Path, tmp_path: Path) -> None:

@@ -115,6 +115,10 @@ def test_evaluate_counts_what_predict_calls_strange(run: Path, hubel_command: Co
     assert json.loads((run / "test.json").read_text())["strange"] == found.strange
     said = hubel_command("evaluate", run, "--no-baselines").out
     assert f"Unlike the training pictures: {found.strange} of {found.n} (" in said
+    for name in ("README.md", "report.html"):
+        told = (run / name).read_text()
+        assert "than 99% of" in told
+        assert f"Of the {found.n} test pictures {found.strange} do" in told
 
 
 def test_it_outlives_calibration_resuming_and_copying(run: Path, tmp_path: Path) -> None:

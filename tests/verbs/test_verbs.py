@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,12 @@ from torch import nn
 import hubel
 from hubel.data.samples import Row
 from hubel.mistakes import Mistake
+from hubel.output import LISTING
 from hubel.run import Run
 from hubel.training import evaluate as figures
 from hubel.verbs import machine
 from hubel.verbs.prepare import statistics
+from hubel.verbs.watch import Watch
 from tests.conftest import QUICK, Command
 
 
@@ -33,7 +37,7 @@ def test_a_run_folder_holds_the_whole_story(run: Path) -> None:
     assert {p.name for p in run.iterdir()} == {
         *("recipe.toml", "environment.json", "classes.json", "splits.csv", "metrics.csv"),
         *("log.txt", "status.json", "checkpoints", "model", "README.md", "report.html"),
-        *("validation.json", "test.json", "baselines.json", "lock"),
+        *("validation.json", "test.json", "baselines.json", "lock", LISTING),
     }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {
         *("best", "best-previous", "last", "previous"),
@@ -44,6 +48,51 @@ def test_a_run_folder_holds_the_whole_story(run: Path) -> None:
     assert len(Run(run).read_table("metrics.csv", dict[str, str])) == 2
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "finished"
+
+
+def test_a_card_and_a_report_with_the_users_own_words_are_kept(
+    run: Path, tmp_path: Path, hubel_command: Command
+) -> None:
+    own = tmp_path / "run"
+    shutil.copytree(run, own)
+    (own / "README.md").write_text("# Mine\nFor the hospital's use alone.\n")
+    (own / "report.html").write_text("with my remarks")
+    for _ in range(2):  # the second replaces what the first wrote beside them
+        found = hubel_command("evaluate", own, "--threads", 1)
+        assert found.code == 0
+        for name in ("README", "report"):
+            assert len(re.findall(rf"{name}\S+ is not as hubel wrote it, so it is kept; the new "
+                                  rf"one is {name}-2\.", found.err)) == 1  # fmt: skip
+        assert found.out.endswith(f"Report   {own / 'report-2.html'}\n")
+        assert (own / "README.md").read_text() == "# Mine\nFor the hospital's use alone.\n"
+        assert (own / "report.html").read_text() == "with my remarks"
+        assert "Accuracy" in (own / "report-2.html").read_text()
+        assert not [*own.glob("*-3.*")]
+    (own / "report.html").unlink()
+    assert hubel_command("evaluate", own).out.endswith(f"Report   {own / 'report.html'}\n")
+
+
+def test_a_table_of_epochs_that_was_emptied_is_told(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "metrics.csv").write_text("[[[[")
+    told: list[str] = []
+    watch = Watch()
+    watch.notice = told.append  # type: ignore[method-assign]
+    hubel.evaluate(tmp_path / "run", watch=watch)
+    assert len(told) == 1
+    assert re.search(r"metrics\.csv is damaged: of \d epochs it has 0\.$", told[0])
+
+
+def test_nothing_is_written_into_a_run_that_another_process_holds(run: Path) -> None:
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    told: list[str] = []
+    watch = Watch()
+    watch.notice = told.append  # type: ignore[method-assign]
+    with Run(run).locked():
+        hubel.evaluate(run, watch=watch)
+    assert len(told) == 1
+    assert "is in use by another process" in told[0]
+    assert {p: p.read_bytes() for p in run.iterdir() if p.is_file()} == before
 
 
 def test_the_report_is_one_file_that_loads_nothing_and_names_no_machine(run: Path) -> None:
@@ -263,6 +312,43 @@ def test_threads_are_put_back() -> None:
     with machine.threads(1) as inside:
         assert inside == 1
     assert torch.get_num_threads() == before
+
+
+def test_the_number_of_threads_is_the_calling_threads_own() -> None:
+    before, seen = torch.get_num_threads(), list[int]()
+
+    def asks() -> None:
+        torch.ones(2).sum()
+        with machine.threads(3):
+            there.set()
+            gone.wait()
+            seen.append(torch.get_num_threads())
+
+    there, gone = threading.Event(), threading.Event()
+    other = threading.Thread(target=asks)
+    other.start()
+    there.wait()
+    assert torch.get_num_threads() == before
+    with machine.threads(2):
+        gone.set()
+        other.join()
+        assert torch.get_num_threads() == 2
+    assert seen == [3]
+
+
+def test_deterministic_kernels_stay_as_long_as_somebody_wants_them() -> None:
+    asked = torch.are_deterministic_algorithms_enabled
+    assert not asked()
+    first, second = machine.deterministic(wanted=True), machine.deterministic(wanted=True)
+    without = machine.deterministic(wanted=False)
+    without.__enter__()
+    first.__enter__()
+    without.__exit__(None, None, None)  # what wanted none puts nothing back
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert asked()
+    second.__exit__(None, None, None)
+    assert not asked()
 
 
 def test_doctor_and_lists(hubel_command: Command) -> None:

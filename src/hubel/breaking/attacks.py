@@ -156,7 +156,7 @@ def _search(norm: Norm) -> Within:
     ) -> Tensor:  # fmt: skip
         return search(
             network, pixels, labels, epsilon=epsilon, norm=norm, queries=QUERIES,
-            seed=budget.seed, indices=numbers,
+            targeted=budget.targeted, seed=budget.seed, indices=numbers,
         )  # fmt: skip
 
     return run
@@ -198,12 +198,10 @@ ATTACKS: dict[str, Attack] = {
         within=_pgd(L2, THOROUGH), stronger="search-l2",
     ),
     "search": Attack(
-        LINF, "squares at random, without gradients", within=_search(LINF), aims=False,
-        stronger="apgd",
+        LINF, "squares at random, without gradients", within=_search(LINF), stronger="apgd"
     ),
     "search-l2": Attack(
-        L2, "squares at random, without gradients", within=_search(L2), aims=False,
-        stronger="apgd-l2",
+        L2, "squares at random, without gradients", within=_search(L2), stronger="apgd-l2"
     ),
     "deepfool": Attack(
         L2, "to the nearest boundary, as if it were flat", nearest=_deepfool, aims=False,

@@ -38,16 +38,18 @@ def checks(
     epsilon: float,
     steps: int = STEPS,
     restarts: int = 1,
+    targeted: bool = False,
     seed: int = 0,
     batch: int = BATCH,
     on_batch: Callable[[], bool] = lambda: False,
 ) -> Iterator[Check]:
     """Put an attack within ε on trial, on pictures (N, C, H, W) that the network gets right, N > 0.
 
-    name: of ATTACKS; ε is in its norm. resist bool (N,): those that it did not turn; None: it is
-    made once more. What should find no more than it did is shown these alone. A difference of up
-    to one picture in fifty is let pass: an ascent ends in another place from another start. Yields
-    as they are done; ends early where on_batch, called after each batch, says True.
+    labels (N,): the right ones, or where it is targeted those to be reached. name: of ATTACKS; ε is
+    in its norm. resist bool (N,): those that it did not turn; None: it is made once more. What
+    should find no more than it did is shown these alone. A difference of up to one picture in fifty
+    is let pass: an ascent ends elsewhere from another start. Yields as they are done; ends early
+    where on_batch, called after each batch, says True.
     """
     attack = ATTACKS[name]
     everything = attack.norm.everything(pixels[0].numel())
@@ -62,7 +64,7 @@ def checks(
     def resisting(name: str, within: float, which: Tensor, steps: int, seed: int) -> Tensor:
         done = robustness(
             network, pixels[which], labels[which], ATTACKS[name], [within],
-            budget=Budget(steps, restarts, seed=seed), batch=batch, on_batch=stop,
+            budget=Budget(steps, restarts, targeted, seed), batch=batch, on_batch=stop,
         )  # fmt: skip
         found = next(done, None)
         return which if found is None else which[~found.fooled]
@@ -99,15 +101,13 @@ def checks(
         return
     found = search(
         network, pixels[left], labels[left], epsilon=epsilon, norm=attack.norm, queries=QUERIES,
-        seed=seed, indices=left.tolist(),
+        targeted=targeted, seed=seed, indices=left.tolist(),
     )  # fmt: skip
-    seen = own - int(taken(network, found, labels[left], batch=batch).sum())
-    yield Check(
-        "a search without gradients finds no more",
-        own - seen <= slack,
-        f"{seen} of the {own} that resist {name} also resist a random search of {QUERIES} queries "
-        "each",
+    seen = own - int(taken(network, found, labels[left], targeted=targeted, batch=batch).sum())
+    told = (
+        f"{seen} of the {own} that resist {name} also resist a random search of {QUERIES} queries"
     )
+    yield Check("a search without gradients finds no more", own - seen <= slack, f"{told} each")
 
 
 def _gradients(network: nn.Module, pixels: Tensor, labels: Tensor) -> Check:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hubel import draws
-from hubel.breaking.gradient import check, check_labels
+from hubel.breaking.gradient import check, check_labels, merits
 from hubel.breaking.norms import L2, LINF, Norm
 from hubel.logits import answered
 from hubel.mistakes import Mistake, unknown
@@ -56,17 +56,19 @@ def search(
     epsilon: float,
     norm: Norm = LINF,
     queries: int = 1000,
+    targeted: bool = False,
     seed: int = 0,
     indices: Sequence[int] | None = None,
 ) -> Tensor:
     """Pictures within ε of the given ones that the network gets wrong, where a search finds any.
 
-    network, pixels, labels, epsilon and indices are as for `hubel.breaking.gradient.pgd`, and so is
-    what comes back. queries: the most that the network is asked about a picture: as it is, with
-    stripes of ±ε, and from then on with a square of one random sign a channel somewhere, smaller as
-    the queries go by, that is kept if the right class's logit falls against the highest other one.
-    A picture is left alone once it fools the network; one that is named wrongly as it is, is not
-    changed. What is drawn for a picture depends on the seed and its number alone.
+    network, pixels, labels, epsilon, targeted and indices are as for `hubel.breaking.gradient.pgd`,
+    and so is what comes back. queries: the most that the network is asked about a picture: as it
+    is, with stripes of ±ε, and from then on with a square of one random sign a channel somewhere,
+    smaller as the queries go by, that is kept if the right class's logit falls against the highest
+    other one, or a target's rises. A picture is left alone once it fools the network; one that does
+    so as it is, is not changed. What is drawn for a picture depends on the seed and its number
+    alone.
 
     Mode, gradients and hooks are left as found. Raises Mistake for what cannot be asked.
     """
@@ -83,7 +85,7 @@ def search(
         for start in range(0, len(pixels), AT_ONCE):
             part = slice(start, start + AT_ONCE)
             _search(network, images[part], labels[part], epsilon, norm, queries, seed,
-                    numbers[part])  # fmt: skip
+                    numbers[part], targeted=targeted)  # fmt: skip
     return images
 
 
@@ -96,13 +98,20 @@ def _search(
     queries: int,
     seed: int,
     numbers: NDArray[np.int64],
+    *,
+    targeted: bool,
 ) -> None:
     """Search for some pictures, in place."""
+
+    def merit(images: Tensor, labels: Tensor) -> Tensor:
+        logits = answered(network, images.clone())  # a network may write over what it is given
+        check_labels(logits, labels)
+        return merits(logits, labels, targeted=targeted)
+
     pixels = images.clone()
-    # a network may write over what it is given
-    margin = _margin(answered(network, pixels.clone()), labels)
+    best = merit(pixels, labels)
     for query in range(1, queries):
-        left = (~(margin < 0)).nonzero()[:, 0]
+        left = (~(best > 0)).nonzero()[:, 0]
         if not len(left):
             return
         here, origin = numbers[left.cpu().numpy()], pixels[left]
@@ -113,10 +122,10 @@ def _search(
             inside, signs = _squares(change, query / queries, seed, query, here)
             change = PROPOSALS[norm.name](change, inside, signs, epsilon)
         tried = (origin + change).clamp_(0, 1)
-        found = _margin(answered(network, tried.clone()), labels[left])
+        found = merit(tried, labels[left])
         # with the stripes it begins, for better or worse
-        better = (found < margin[left]) | (query == 1)
-        images[left[better]], margin[left[better]] = tried[better], found[better]
+        better = (found > best[left]) | (query == 1)
+        images[left[better]], best[left[better]] = tried[better], found[better]
 
 
 def _stripes(
@@ -152,10 +161,3 @@ def _squares(
     rows, columns = ((part >= 0) & (part < side) for part in (down, across))
     signs = 2 * torch.cat([drawn(f"sign {c}", 2) for c in range(channels)], 1) - 1
     return rows[:, None, :, None] & columns[:, None, None, :], signs[..., None, None].to(change)
-
-
-def _margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """The logit of the right class less the highest other one, (N,): below 0 where it is fooled."""
-    check_labels(logits, labels)
-    own = logits.gather(1, labels[:, None])[:, 0]
-    return own - logits.scatter(1, labels[:, None], -torch.inf).amax(1)

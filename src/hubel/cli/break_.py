@@ -36,7 +36,7 @@ OWN: dict[str, set[str]] = {
     "attacks": PICTURES
     | {"minutes", "attack", "epsilon", "target", "steps", "restarts", "against", "checks", "save"},
     "corruptions": PICTURES | {"minutes", "corruption", "severity", "against", "save"},
-    "shape": PICTURES | {"referee", "pairs", "method"},
+    "shape": PICTURES | {"minutes", "referee", "pairs", "method"},
     "fooling": {"encoding", "classes", "evaluations", "resume"},
 }
 ATTACKS, CORRUPTIONS, SHAPE, FOOLING = (f"--by {name}" for name in OWN)
@@ -62,7 +62,7 @@ def break_(
     minutes: Annotated[
         float,
         typer.Option(
-            help="Of attacks and corruptions: pictures and checks are so many as take so long"
+            help="Not of fooling: pictures, checks and images are so many as take so long"
         ),
     ] = MINUTES,
     quick: Quick = False,
@@ -141,7 +141,10 @@ def break_(
     pairs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Pictures with one's shape and the other's texture", rich_help_panel=SHAPE
+            min=1,
+            help="Pictures with one's shape and the other's texture",
+            show_default="40, or as many as --minutes lets it",
+            rich_help_panel=SHAPE,
         ),
     ] = None,
     method: Annotated[
@@ -226,7 +229,6 @@ def break_(
     if by != "fooling":
         common |= {"data": data, "split": split, "workers": workers}
         common |= {"images": usual["images"]} if usual["images"] is not None else {}
-    if by in ("attacks", "corruptions"):
         common |= {"minutes": minutes}
     run: Callable[[Watch], Any]
     if by == "attacks":

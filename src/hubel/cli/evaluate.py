@@ -92,9 +92,9 @@ def evaluate(
     if as_json:
         print(json.dumps(found.as_json(), ensure_ascii=False))
         return
-    from pathlib import Path
-
     from hubel.cli.tables import beside_lines, confusions, table
+    from hubel.verbs.load import own_run
+    from hubel.verbs.report import page_of
 
     print(
         table(
@@ -120,9 +120,9 @@ def evaluate(
     if found.strange is not None:
         share = found.strange / found.n
         print(f"Unlike the training pictures: {found.strange:,} of {found.n:,} ({share:.1%}).")
-    report = Path(model) / "report.html"
-    if data is None and report.is_file():
-        print(f"Report   {report.resolve()}")
+    run = own_run(model)
+    if data is None and run is not None and (report := page_of(run)).is_file():
+        print(f"Report   {report}")
 
 
 evaluate.__doc__ = f"{evaluate.__doc__}\n{EXAMPLES}"

@@ -118,7 +118,9 @@ def train(
     from hubel.cli.progress import watching
     from hubel.legible import legible
     from hubel.results import why_kept
+    from hubel.run import Run
     from hubel.training.recipe import parse_setting
+    from hubel.verbs.report import page_of
     from hubel.verbs.restarts import Restarted, is_unfinished, restart
     from hubel.verbs.train import train as verb
 
@@ -192,7 +194,7 @@ def train(
                 "standard deviation)."
             )
         print(f"Run     {legible(str(run))}")
-        print(f"Report  {legible(str(trained.run / 'report.html'))}")
+        print(f"Report  {legible(str(page_of(Run(trained.run))))}")
     if stopped in ("interrupted", "time limit"):
         say(f"Stopped; go on with: hubel train --resume {run}")
     if stopped == "interrupted":

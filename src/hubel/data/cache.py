@@ -2,15 +2,17 @@
 
 A store holds every picture that was ever asked for at one size and policy, whatever folder it lay
 in. A line of `index` gives a picture's digest, its row in `rows`, and the CRC-32 of both: what was
-damaged since is decoded anew. Both files only grow, as others may have them mapped: a row that was
-cut short is filled up, a line begun anew, and of two lines for one picture the later one counts.
-Rows are written and synced before their lines, under a lock that the kernel drops with the process.
+damaged since is decoded anew. Both files only grow, as others may read them: a row that was cut
+short is filled up, a line begun anew, and of two lines for one picture the later one counts. Rows
+are read one by one and never mapped: what is cut off under a mapping kills the process. They
+are written and synced before their lines, under a lock that the kernel drops with the process.
 """
 
 import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -20,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +33,7 @@ from hubel.mistakes import Failure
 from hubel.pixels import PixelSpec
 
 VERSION = 3  # of what decoding makes of a file: another one is another store
-MOST_ROWS = 1 << 50  # bytes; what is mapped takes no memory
+MOST_ROWS = 1 << 50  # bytes; what is not read takes no memory
 MOST_BYTES = 20_000_000_000  # of all stores; HUBEL_CACHE_GB says otherwise, 0 keeps none
 ROWS, INDEX, LOCK = "rows", "index", "lock"
 LINE = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,12}) ([0-9a-f]{8})")
@@ -55,31 +57,31 @@ class Store:
     def row_bytes(self) -> int:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
-    def contents(self) -> tuple[dict[str, Place], NDArray[np.uint8]]:
-        """digest → place, and all rows (N, C, H, W), mapped and not read.
+    @contextmanager
+    def contents(self) -> Iterator[tuple[dict[str, Place], "Rows"]]:
+        """digest → place, and the rows, which can be read inside.
 
         Nothing where there is no store, or where another process put a new one into its place just
         now: an index is never read with another store's rows.
         """
-        nothing = np.empty((0, *self.shape), np.uint8)
-        try:
-            with reading.opened(self.path / ROWS, most=MOST_ROWS) as file:
-                index = reading.content(self.path / INDEX, most=MOST_ROWS)
+        with contextlib.ExitStack() as held:
+            rows, index = Rows(), b""
+            with contextlib.suppress(OSError, Failure):
+                file = held.enter_context(reading.opened(self.path / ROWS, most=MOST_ROWS))
+                told = reading.content(self.path / INDEX, most=MOST_ROWS)
                 about = os.fstat(file.fileno())
-                n = about.st_size // self.row_bytes
-                if n == 0 or not os.path.samestat(about, (self.path / ROWS).stat()):
-                    return {}, nothing
-                rows = np.memmap(file, np.uint8, mode="r", shape=(n, *self.shape))
-                os.utime(self.path)  # it was of use: evicted later than others
-        except (OSError, Failure):
-            return {}, nothing
-        found = (LINE.fullmatch(line) for line in index.split(b"\n"))
-        places = {
-            line[1].decode(): Place(int(line[2]), int(line[3], 16))
-            for line in found
-            if line is not None and int(line[2]) < n
-        }
-        return places, rows
+                if os.path.samestat(about, (self.path / ROWS).stat()):
+                    rows, index = Rows(file, about.st_size // self.row_bytes, self.shape), told
+                    os.utime(self.path)  # it was of use: evicted later than others
+            found = (LINE.fullmatch(line) for line in index.split(b"\n"))
+            yield (
+                {
+                    line[1].decode(): Place(int(line[2]), int(line[3], 16))
+                    for line in found
+                    if line is not None and int(line[2]) < len(rows)
+                },
+                rows,
+            )
 
     @contextmanager
     def writing(self, wrong: list[str]) -> Iterator["Writer | None"]:
@@ -91,15 +93,16 @@ class Store:
             writer = None
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = held.enter_context(open(self.path / LOCK, "ab", opener=atomic.no_link))
+                lock = held.enter_context(open(self.path / LOCK, "ab", opener=atomic.alone))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 rows = held.enter_context(
-                    open(self.path / ROWS, "ab", buffering=0, opener=atomic.no_link)
+                    open(self.path / ROWS, "ab", buffering=0, opener=atomic.alone)
                 )
                 index = held.enter_context(
-                    open(self.path / INDEX, "ab", buffering=0, opener=atomic.no_link)
+                    open(self.path / INDEX, "ab", buffering=0, opener=atomic.alone)
                 )
-                known, _ = self.contents()
+                with self.contents() as (known, _):
+                    pass
                 n = -(-os.fstat(rows.fileno()).st_size // self.row_bytes)
                 rows.truncate(n * self.row_bytes)  # to the end of a row that was cut short
                 if index.tell():
@@ -108,7 +111,7 @@ class Store:
             except BlockingIOError:
                 pass  # another process adds what it decodes
             except OSError as refused:
-                wrong.append(os.strerror(refused.errno or 0))
+                wrong.append(refused.strerror or str(refused))
             try:
                 yield writer
             finally:
@@ -170,12 +173,30 @@ class Writer:
         self._added.update(waiting)
 
 
-def whole(rows: NDArray[np.uint8], digest: str, place: Place | None) -> NDArray[np.uint8] | None:
-    """The picture (C, H, W) of a place; None where there is none, or not as it was written."""
-    if place is None:
-        return None
-    row: NDArray[np.uint8] = rows[place.row]
-    return row if checksum(digest, row) == place.checksum else None
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a store's file, n of (C, H, W); none without a file."""
+
+    file: BinaryIO | None = None
+    n: int = 0
+    shape: tuple[int, int, int] = (0, 0, 0)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def whole(self, digest: str, place: Place | None) -> NDArray[np.uint8] | None:
+        """The picture (C, H, W) of a place; None where there is none, or not as it was written."""
+        if place is None or self.file is None:
+            return None
+        size = math.prod(self.shape)
+        try:
+            found = os.pread(self.file.fileno(), size, place.row * size)
+        except OSError:
+            return None
+        if len(found) < size:  # cut off since
+            return None
+        row = np.frombuffer(found, np.uint8).reshape(self.shape)
+        return row if checksum(digest, row) == place.checksum else None
 
 
 def checksum(digest: str, row: NDArray[np.uint8]) -> int:
@@ -201,15 +222,16 @@ def most_bytes() -> float:
 
 def make_room(full: Store) -> None:
     """Remove a store that has reached the bound, for another to begin in its place."""
-    rows = len(full.contents()[1])
-    if most_bytes() < (rows + 1) * full.row_bytes and not _in_use(full.path):
+    with full.contents() as (_, rows):
+        n = len(rows)
+    if most_bytes() < (n + 1) * full.row_bytes and not _in_use(full.path):
         shutil.rmtree(full.path, ignore_errors=True)
 
 
 def evict(keep: Store) -> list[str]:
     """Remove the stores that were longest of no use, until the rest fits; the names of those gone.
 
-    `keep` stays. A store that another process has mapped stays readable for that process.
+    `keep` stays. A store that another process has open stays readable for that process.
     """
     folder = keep.path.parent
     found = []

@@ -157,20 +157,20 @@ def _from_files(
     """From the store where a picture is known, else decoded now and added to it."""
     store = cache.store(spec, samples.background)
     keeping = bool(cache.most_bytes())
-    known, rows = store.contents() if keeping else ({}, np.empty(0, np.uint8))
-    keys = [""] * len(samples)
-    if known:
-        keys = list(ahead(partial(_key, samples), range(len(samples))))
-    missing = [i for i, key in enumerate(keys) if key not in known]
-    if known and len(missing) == len(samples):
-        cache.make_room(store)  # full of pictures that are not these, it would never take one more
-    decoded = _decode(samples, missing, spec, workers)
     wrong: list[str] = []
     damaged = 0
     with ExitStack() as held:
+        known, rows = held.enter_context(store.contents()) if keeping else ({}, cache.Rows())
+        keys = [""] * len(samples)
+        if known:
+            keys = list(ahead(partial(_key, samples), range(len(samples))))
+        missing = [i for i, key in enumerate(keys) if key not in known]
+        if known and len(missing) == len(samples):
+            cache.make_room(store)  # full of other pictures, it would never take one more
+        decoded = _decode(samples, missing, spec, workers)
         writer = held.enter_context(store.writing(wrong)) if missing and keeping else None
         for i, key in enumerate(keys):
-            row = cache.whole(rows, key, known.get(key))
+            row = rows.whole(key, known.get(key))
             if row is not None:
                 yield row
                 continue

@@ -75,7 +75,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Tried:
-    """One check on an attack within one ε, in its norm."""
+    """One check on an attack within one ε, in its norm; model: which other one it was made on."""
 
     name: str
     passed: bool
@@ -83,6 +83,11 @@ class Tried:
     attack: str
     norm: str
     epsilon: float
+    model: str = ""
+
+    @property
+    def called(self) -> str:
+        return f"{self.attack} on {self.model}" if self.model else self.attack
 
     @property
     def within(self) -> str:
@@ -212,12 +217,12 @@ class Attacks:
     @property
     def failed(self) -> list[str]:
         """The attacks that do not show what a sound one must."""
-        return list(dict.fromkeys(check.attack for check in self.checks if not check.passed))
+        return list(dict.fromkeys(check.called for check in self.checks if not check.passed))
 
     @property
     def sound(self) -> bool:
         """Whether all checks hold of the strongest attack of each norm, which is tried last."""
-        last = {check.norm: check.attack for check in self.checks}
+        last = {(check.model, check.norm): check.called for check in self.checks}
         return not set(last.values()) & set(self.failed)
 
     @property

@@ -111,6 +111,7 @@ def _limits(results: TrainingReport) -> Iterator[str]:
         "Its figures hold for pictures made like those it was tested on. Other cameras, places or "
         "times were not measured.",
         _sureness(results),
+        *([" ".join(strange)] if (strange := wording.strangeness(results)) else []),
         "What it is for, and whom its mistakes would harm, no training can know: add it here.",
     ]
     if results.test is None:

@@ -63,6 +63,19 @@ class FirstLayer:
     labels: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Familiar:
+    """What pictures are held against to say how strange they are: so many training pictures, and
+    the distances of so many validation pictures from these.
+
+    interval: 95 %, of the share of the test pictures that are strange; None where nobody counted.
+    """
+
+    training: int
+    validation: int
+    interval: tuple[float, float] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingReport:
     """Everything that the page and the model card of one training say.
@@ -80,7 +93,8 @@ class TrainingReport:
     where it cannot be drawn. parameters: the network's numbers; trained: how many of them were
     trained up to the kept epoch, None for all; dropout: whether it has some. seconds: training
     time. splits: name of the split → pictures. stopped: "finished", or why not: "early stopping at
-    epoch 12", "time limit", "interrupted". notices: whole sentences that a reader must not miss.
+    epoch 12", "time limit", "interrupted". familiar: how strangeness was calibrated, None where it
+    is not known. notices: whole sentences that a reader must not miss.
     """
 
     title: str
@@ -105,6 +119,7 @@ class TrainingReport:
     mistakes: Sequence[MissPair] = ()
     trained: int | None = None
     dropout: bool = False
+    familiar: Familiar | None = None
 
     @property
     def learned(self) -> int:

@@ -4,7 +4,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from hubel.report.results import TrainingReport, TrialFigures
-from hubel.results import Beside, Calibration, Evaluation, Group, Inspection, why_kept
+from hubel.results import (
+    FEWEST,
+    STRANGE,
+    Beside,
+    Calibration,
+    Evaluation,
+    Group,
+    Inspection,
+    why_kept,
+)
 
 TOO_WIDE = 0.6  # an interval of a share that is wider says next to nothing
 TOO_FEW = "too few pictures"
@@ -223,6 +232,39 @@ def uneven(groups: Sequence[Group]) -> list[str]:
                 f"({percent(worst.accuracy)}) than those of {best.label} "
                 f"({percent(best.accuracy)}): more than chance explains."
             )
+    return said
+
+
+def strangeness(results: TrainingReport) -> list[str]:
+    """How a picture is told to be unlike the training pictures, and how many tested ones are."""
+    known, test = results.familiar, results.test
+    if known is None:
+        return []
+    if known.validation < FEWEST:
+        return [
+            "It says of no picture whether it is unlike the training pictures: that takes "
+            f"{FEWEST} validation pictures, and there {'was' if known.validation == 1 else 'were'} "
+            f"{known.validation}."
+        ]
+    said = [
+        "A picture counts as unlike the training pictures when its features lie farther from those "
+        f"of {known.training:,} of them than {STRANGE:.0%} of {known.validation:,} validation "
+        "pictures do, which the network had not learned from either: so do about "
+        f"{1 - STRANGE:.0%} of pictures of the same kind."
+    ]
+    bounds = known.interval
+    if test is not None and test.strange is not None and bounds is not None:
+        said.append(
+            f"Of the {counted(test.n, 'test picture')} {test.strange:,} "
+            f"{'does' if test.strange == 1 else 'do'} ({percent(test.strange / test.n)}; "
+            f"{within(bounds)})"
+            + (
+                ": more than chance explains, so these are not quite of the kind that it learned "
+                "from."
+                if bounds[0] > 1 - STRANGE
+                else "."
+            )
+        )
     return said
 
 

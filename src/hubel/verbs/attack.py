@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,8 +30,8 @@ from hubel.verbs.attack_subject import Subject, subject
 from hubel.verbs.attacking import TRIED, Work
 from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
-from hubel.verbs.labelled import Split
-from hubel.verbs.load import called, loaded
+from hubel.verbs.labelled import Split, others_flattered
+from hubel.verbs.load import called, loaded, speaking_of
 from hubel.verbs.onward import onward
 from hubel.verbs.place import near, place
 from hubel.verbs.watch import Watch, about
@@ -67,7 +68,7 @@ class Attacked:
             for row in self.found.rows
         )
         checked = (
-            f"{'holds' if each.passed else 'FAILS'}: {each.attack}: {each.name} ({each.found})"
+            f"{'holds' if each.passed else 'FAILS'}: {each.called}: {each.name} ({each.found})"
             for each in self.found.checks
         )
         return (self.found.headline, *rows, *checked)
@@ -108,23 +109,22 @@ def attack(
 
     model, data, split: as `hubel.evaluate` takes them. images: at most so many of them, drawn by
     the seed; None: 200, or as many as take about so many minutes with their checks, LEAST at least,
-    by what the first few take; the checks keep to the minutes in any case. attacks:
-    rows of `breaking.robustness.ATTACKS`. epsilons: the largest changes of a pixel, in units of
-    [0, 1]; None: 1, 2, 4, 8, 16 and 32 of 255. In L2 an ε is these times half of √(pixels' number),
-    the length of a change of half of that everywhere, unless epsilons are given, which count for
-    every norm. target: the class, by name or number, that pictures are to be taken for; None: any
-    wrong one. steps, restarts: of PGD.
-    against: other models of the same classes: attacked as well, for their curves beside the
-    model's; and where they see pictures of its size, what is made for one is shown to all.
-    checks: whether the attacks themselves are put on trial. save: write the
-    pictures that the last attack makes at full strength within the largest ε as a data set, in
-    folders by right class. out: the folder for attack.html, its pictures and attack.json, where an
-    earlier attack is replaced; None: a new one, break in the model's run, or here.
+    by what the first few take; the checks keep to the minutes in any case. attacks: rows of
+    `breaking.robustness.ATTACKS`. epsilons: the largest changes of a pixel, in units of [0, 1];
+    None: 1, 2, 4, 8, 16 and 32 of 255. In L2 an ε is these times half of √(pixels' number), the
+    length of a change of half of that everywhere, unless epsilons are given, which count for every
+    norm. target: the class, by name or number, that pictures are to be taken for; None: any wrong
+    one. steps, restarts: of PGD. against: other models of the same classes: attacked as well, for
+    their curves beside the model's; and where they see pictures of its size, what is made for one
+    is shown to all. checks: whether the attacks on each are put on trial. save: write the pictures
+    that the last attack makes at full strength within the largest ε as a data set, in folders by
+    right class. out: the folder for attack.html, its pictures and attack.json, where an earlier
+    attack is replaced; None: a new one, break in the model's run, or here.
 
     Only pictures that are right to begin with are attacked. Where the network hands no gradient
-    back, the attacks that follow it give way to a random search, and that is said. The first
-    Ctrl-C ends it within a step, and what is whole is written.
-    Raises Mistake for what cannot be asked, Failure where no picture is named rightly.
+    back, the attacks that follow it give way to a random search, and that is said. The first Ctrl-C
+    ends it within a step, and what is whole is written. Raises Mistake for what cannot be asked,
+    Failure where no picture is named rightly.
     """
     watch = watch or Watch()
     _check(attacks, epsilons, steps, restarts, aimed=target is not None)
@@ -138,8 +138,9 @@ def attack(
     with machine.threads(threads), results.held() as folder, interruptible(at_once=True) as request:
         budget, within = Budget(steps, restarts, target is not None, seed), _within(epsilons)
         how = {"target": target, "split": split, "seed": seed, "workers": workers}
-        every = (classifier, *others)
+        every = list(zip(names, (classifier, *others), strict=True))
         at, *beside = _subjects(model, every, data, MOST if images is None else images, watch, how)
+        others_flattered(model, data, split, against, watch)
         work = Work(at, budget, within(classifier.pixels), watch, request)
         n, tried, told = _paid(work, attacks, images, minutes, len(others), checks=checks)
         if n < at.n:
@@ -150,7 +151,7 @@ def attack(
             work.attack(name)
         for theirs, title in zip(beside, names[1:], strict=True):
             if work.going:
-                work.beside(theirs, title, attacks, within(theirs.classifier.pixels))
+                work.beside(theirs, title, attacks, within(theirs.classifier.pixels), checks=checks)
         if checks and work.going:
             work.check(list(work.fooled))
         if others and work.going:
@@ -179,10 +180,14 @@ def _written(
 
 
 def _subjects(
-    model: str | os.PathLike[str] | Classifier, classifiers: Sequence[Classifier],
+    model: str | os.PathLike[str] | Classifier, classifiers: Sequence[tuple[str, Classifier]],
     data: str | os.PathLike[str] | None, most: int, watch: Watch, how: dict[str, Any],
 ) -> list[Subject]:  # fmt: skip
-    return [subject(model, each, data, most=most, watch=watch, **how) for each in classifiers]
+    found: list[Subject] = []
+    for name, each in classifiers:
+        with speaking_of(name) if found else nullcontext():
+            found.append(subject(model, each, data, most=most, watch=watch, **how))
+    return found
 
 
 def _paid(
@@ -191,11 +196,11 @@ def _paid(
 ) -> tuple[int, int, str]:  # fmt: skip
     """Pictures that the minutes pay for, how many of them for the checks, and what to say of it."""
     seconds, most = 60 * minutes, work.at.n
-    checks = checks and work.at.target is None and not work.blind
+    checks = checks and not work.blind
     if images is not None and not checks:
         return most, TRIED, ""
     each, trial = work.cost(list(work.possible(attacks)), clock)
-    each *= 1 + others
+    each, trial = each * (1 + others), trial * (1 + others)
     n = most
     if images is None:
         share = seconds * (1 - CHECKING if checks else 1)

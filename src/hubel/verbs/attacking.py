@@ -94,19 +94,11 @@ class Work:
         self.watch.notice(sentence)
 
     def possible(self, names: Sequence[str]) -> Iterator[str]:
-        """The attacks that can be made: without gradients the searches, in their norms, instead.
-
-        Raises Failure where there is none.
-        """
+        """The attacks that can be made: without gradients the searches, in their norms, instead."""
         if not self.blind:
             yield from dict.fromkeys(names)
-            return
-        if self.at.target is not None:
-            raise Failure(
-                "The network hands no gradient back to its pixels, and the search without one has "
-                "no targets: attack without --target."
-            )
-        yield from dict.fromkeys(SEARCHES[ATTACKS[name].norm.name] for name in names)
+        else:
+            yield from dict.fromkeys(SEARCHES[ATTACKS[name].norm.name] for name in names)
 
     def begin(self, watch: Watch, tried: int, told: str) -> None:
         """tried: pictures, of the checks. told: what is to be said of how many there are."""
@@ -198,7 +190,7 @@ class Work:
 
         It is tried within the ε that leaves about half: there is most to be found, and to be lost.
         """
-        if self.blind or self.at.target is not None:
+        if self.blind:
             return
         for norm in dict.fromkeys(ATTACKS[name].norm for name in names):
             name = min(
@@ -232,9 +224,9 @@ class Work:
         resist, passed, done = ~self.fooled[name][epsilon][some], True, 0
         self.watch.progress("checks", 0, CHECKS)
         for found in trials.checks(
-            self.network, at.pixels[some], at.labels[some], resist, name=name, epsilon=epsilon,
-            steps=self.budget.steps, restarts=self.budget.restarts, seed=self.budget.seed,
-            batch=at.batch, on_batch=lambda: self.request.made,
+            self.network, at.pixels[some], at.wanted[some], resist, name=name, epsilon=epsilon,
+            steps=self.budget.steps, restarts=self.budget.restarts, targeted=self.budget.targeted,
+            seed=self.budget.seed, batch=at.batch, on_batch=lambda: self.request.made,
         ):  # fmt: skip
             self.tried.append(Tried(*found, name, ATTACKS[name].norm.name, epsilon))
             passed, done = passed and found.passed, done + 1
@@ -247,16 +239,21 @@ class Work:
         return passed
 
     def beside(
-        self, other: Subject, name: str, attacks: Sequence[str], within: Mapping[str, list[float]]
-    ) -> None:
-        """Add the rows of the same attacks on another network, within ε of its own."""
+        self, other: Subject, name: str, attacks: Sequence[str], within: Mapping[str, list[float]],
+        *, checks: bool,
+    ) -> None:  # fmt: skip
+        """Add the rows of the same attacks on another network, within ε of its own, and checks."""
         theirs = Work(other, self.budget, within, self.watch, self.request)
+        theirs.most_tried = self.most_tried
         try:
             for attack in theirs.possible(attacks):
                 theirs.attack(attack)
+            if checks and self.going:
+                theirs.check(list(theirs.fooled))
         except Failure as none:
             theirs.lines.append(str(none))
         self.rows += [replace(row, model=name) for row in theirs.rows]
+        self.tried += [replace(check, model=name) for check in theirs.tried]
         self.lines += [f"{name}: {line}" for line in theirs.lines]
 
     def transfer(
@@ -274,10 +271,9 @@ class Work:
                 )
                 return
         pixels = self.at.pixels[:SHARED]
-        labels = [
-            numbered(own.classes, each.classes).to(pixels.device)[self.at.labels[:SHARED]]
-            for each in networks
-        ]
+        # of the classes that there are: one that only the first knows may be among the others
+        named_so = [own.classes[k] for k in self.at.labels[:SHARED].tolist()]
+        labels = [numbered(tuple(named_so), each.classes).to(pixels.device) for each in networks]
         both = torch.ones(len(pixels), dtype=torch.bool, device=pixels.device)
         for each, named in zip(networks, labels, strict=True):
             both &= ~taken(each, pixels, named, batch=self.at.batch)
@@ -345,8 +341,8 @@ class Work:
         made = dict.fromkeys(row.attack for row in self.rows)
         return Attacks(
             clean, tuple(self.rows), {name: ATTACKS[name].what for name in made}, tuple(drawings),
-            tuple(self.tried), self.matrix, tuple(self.lines), at.target, not self.going,
-            tuple(self._smallest()),
+            tuple(sorted(self.tried, key=lambda check: check.model != "")), self.matrix,
+            tuple(self.lines), at.target, not self.going, tuple(self._smallest()),
         )  # fmt: skip
 
 

@@ -25,8 +25,8 @@ from hubel.verbs.afford import MINUTES, afforded, check_minutes
 from hubel.verbs.corrupting import Measured, Work, saved, subject
 from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import Request, interruptible
-from hubel.verbs.labelled import Split, flattered, samples_of
-from hubel.verbs.load import called, loaded, own_run
+from hubel.verbs.labelled import Split, others_flattered
+from hubel.verbs.load import called, loaded, speaking_of
 from hubel.verbs.onward import onward
 from hubel.verbs.place import near, place
 from hubel.verbs.watch import Watch, about
@@ -111,11 +111,7 @@ def corrupt(
     classifier = loaded(model, download=download, watch=watch).to(where)
     other = None if against is None else loaded(against, download=download, watch=watch).to(where)
     with machine.threads(threads), results.held() as folder, interruptible(at_once=True) as request:
-        if against is not None and other is not None:
-            learned = own_run(against)
-            if learned is not None:
-                samples = samples_of(own_run(model), data, split, Watch())[1]
-                flattered(learned, learned.path.name, samples, watch)
+        others_flattered(model, data, split, [] if against is None else [against], watch)
         begun = partial(
             _begun, model, classifier, other, data, chosen, request, split=split, seed=seed,
             workers=workers, reference="" if against is None else called(against, "the reference"),
@@ -145,17 +141,16 @@ def _begun(
     watch: Watch, *, split: Split | None, seed: int, workers: int, reference: str,
 ) -> Work:  # fmt: skip
     """The pictures read and answered, by the reference too."""
-    own, *theirs = (
-        subject(
-            model, each, data, split=split, most=most, seed=seed, workers=workers, watch=watch,
-            name=name,
-        )
-        for each, name in ((classifier, ""), (other, reference))
-        if each is not None
-    )  # fmt: skip
-    if theirs and len(theirs[0].labels) != len(own.labels):
-        raise Failure("The two models could not read the same pictures.")
-    return Work(own, theirs[0] if theirs else None, severities, seed, watch, request)
+    how: dict[str, Any] = {
+        "split": split, "most": most, "seed": seed, "workers": workers, "watch": watch,
+    }  # fmt: skip
+    own, theirs = subject(model, classifier, data, **how), None
+    if other is not None:
+        with speaking_of(reference):
+            theirs = subject(model, other, data, name=reference, **how)
+        if len(theirs.labels) != len(own.labels):
+            raise Failure("The two models could not read the same pictures.")
+    return Work(own, theirs, severities, seed, watch, request)
 
 
 def _paid(

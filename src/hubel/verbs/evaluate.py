@@ -24,7 +24,7 @@ from hubel.verbs import machine
 from hubel.verbs.baselines import beside_baselines
 from hubel.verbs.early import check_measured
 from hubel.verbs.labelled import Split, flattered, numbered, samples_of
-from hubel.verbs.load import load, own_run
+from hubel.verbs.load import load, own_run, speaking_of
 from hubel.verbs.prepare import decode
 from hubel.verbs.report import write_report
 from hubel.verbs.tested import keep
@@ -100,8 +100,9 @@ def evaluate(
             flattered(own, own.path.name, samples, watch)
     if own is not None and on_own_test:
         try:
-            keep(own, found)
-            write_report(own, classifier, loaded, logits, on="test")
+            with own.locked():
+                keep(own, found)
+                write_report(own, classifier, loaded, logits, on="test", watch=watch)
         except Failure as wrong:
             watch.notice(f"The figures could not be added to the report: {wrong}")
     return found
@@ -184,7 +185,8 @@ def _against(
         learned = own_run(other)
         if learned is not None:
             flattered(learned, name, samples, job.watch)
-    _, (logits, _), labels = _answered(job, theirs, samples, "against")
+    with speaking_of(name):
+        _, (logits, _), labels = _answered(job, theirs, samples, "against")
     answers = (logits.argmax(1) == labels).numpy()
     if len(answers) != len(right):
         raise Failure("The two models could not read the same pictures: nothing to compare.")

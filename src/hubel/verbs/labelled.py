@@ -1,6 +1,7 @@
 """Labelled pictures to measure a model on: a run's own, or any that are named."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -137,6 +138,19 @@ def class_folder(name: str) -> str:
     'T-shirt_top'
     """
     return name.replace("/", "_").replace("\0", "_")
+
+
+def others_flattered(
+    model: str | os.PathLike[str] | Classifier,
+    data: str | os.PathLike[str] | None,
+    split: Split | None,
+    against: Sequence[str | os.PathLike[str] | Classifier],
+    watch: Watch,
+) -> None:
+    """Tell of other models that learned from pictures on which they are measured with the model."""
+    for run in filter(None, map(own_run, against)):
+        samples = samples_of(own_run(model), data, split, Watch())[1]  # its oddities are told of
+        flattered(run, run.path.name, samples, watch)
 
 
 def flattered(run: Run, name: str, samples: Samples, watch: Watch) -> None:

@@ -2,6 +2,8 @@
 
 import copy
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hubel.fetch import Progress
@@ -72,6 +74,17 @@ def loaded(
         download=download,
         progress=lambda done, total: watch.progress("download", done, total, name),
     )
+
+
+@contextmanager
+def speaking_of(name: str) -> Iterator[None]:
+    """What goes wrong inside is told of the model of that name: there are several."""
+    try:
+        yield
+    except Mistake as wrong:
+        raise Mistake(f"{name}: {wrong}") from wrong
+    except Failure as wrong:
+        raise Failure(f"{name}: {wrong}") from wrong
 
 
 def called(model: str | os.PathLike[str] | Classifier, otherwise: str = "the network") -> str:

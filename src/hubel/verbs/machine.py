@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -13,10 +14,12 @@ import numpy as np
 import torch
 
 import hubel
+from hubel import entrance
 from hubel.mistakes import Failure, Mistake
 from hubel.training.precision import multiplies_bfloat16
 
 MOST_THREADS = 1024
+MANY_THREADS, FOR_EACH = 16, 4  # may be asked for anywhere; and for each processor
 Environment = dict[str, str | int | bool | None]
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -50,12 +53,19 @@ def device(name: str = "auto") -> torch.device:
 
 @contextmanager
 def threads(number: int | None) -> Iterator[int]:
-    """So many torch threads inside (None: as it is); put back after."""
+    """So many torch threads inside (None: as it is, and nothing is set); put back after.
+
+    The number is the calling thread's own (OpenMP's), and other threads keep theirs, but for two
+    things that are the process's: MKL's products go by the number that was set last, and a thread
+    that first uses torch meanwhile begins with it.
+    """
     if number is None:
         yield torch.get_num_threads()
         return
-    if not 1 <= number <= MOST_THREADS:
-        raise Mistake(f"--threads is from 1 to {MOST_THREADS}, not {number}.")
+    here = entrance.processors()
+    most = min(MOST_THREADS, max(MANY_THREADS, FOR_EACH * here))
+    if not 1 <= number <= most:
+        raise Mistake(f"--threads is from 1 to {most}, where {here} processors are, not {number}.")
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -68,19 +78,47 @@ def threads(number: int | None) -> Iterator[int]:
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
+class _Deterministic:
+    """What torch is told for the whole process by the first that asks, and put back by the last."""
+
+    def __init__(self) -> None:
+        self._lock, self._asking, self._before = threading.Lock(), 0, (False, False)
+
+    def begin(self) -> None:
+        with self._lock:
+            self._asking += 1
+            if self._asking == 1:
+                cudnn = torch.backends.cudnn
+                self._before = torch.are_deterministic_algorithms_enabled(), cudnn.benchmark
+                torch.use_deterministic_algorithms(True)
+                cudnn.benchmark = False
+
+    def end(self) -> None:
+        with self._lock:
+            self._asking -= 1
+            if self._asking == 0:
+                torch.use_deterministic_algorithms(self._before[0])
+                torch.backends.cudnn.benchmark = self._before[1]
+
+
+_deterministic = _Deterministic()
+
+
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Deterministic kernels only, inside: what CUDA needs for bit-equal runs."""
-    before = torch.are_deterministic_algorithms_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    if wanted:
-        torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
+    """Deterministic kernels only, inside: what CUDA needs for bit-equal runs.
+
+    They are the process's: whatever else is at work meanwhile has them, too, and is no worse for it
+    but slower. Without the wish nothing is touched.
+    """
+    if not wanted:
+        yield
+        return
+    _deterministic.begin()
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
-        torch.backends.cudnn.benchmark = benchmark
+        _deterministic.end()
 
 
 def undisturbed(verb: Callable[Given, Found]) -> Callable[Given, Found]:

@@ -15,11 +15,13 @@ from hubel.data.decoding import Loaded
 from hubel.data.samples import Row
 from hubel.inference.answers import Answers
 from hubel.model import Classifier
+from hubel.output import Output
 from hubel.report.card import model_card
 from hubel.report.page import training_page
-from hubel.report.results import FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
+from hubel.report.results import Familiar, FirstLayer, Miss, MissPair, TrainingReport, TrialFigures
+from hubel.results import Evaluation
 from hubel.run import Run, Status
-from hubel.training.evaluate import surest_mistakes
+from hubel.training.evaluate import surest_mistakes, wilson
 from hubel.training.recipe import Recipe, from_run
 from hubel.transfer.finetune import learned
 from hubel.verbs import machine
@@ -29,18 +31,19 @@ from hubel.verbs.prepare import decode, is_balanced, is_flipped, open_data
 from hubel.verbs.tested import figures, recall
 from hubel.verbs.watch import Watch
 
-PAGE, METRICS = "report.html", "metrics.csv"
+PAGE, CARD, METRICS = "report.html", "README.md", "metrics.csv"
 MOST_PAIRS, EACH = 6, 5  # pairs of classes, and pictures of each, whose mistakes are shown
 
 
 def write_report(
-    run: Run, classifier: Classifier, loaded: Loaded, logits: Tensor, *, on: str
+    run: Run, classifier: Classifier, loaded: Loaded, logits: Tensor, *, on: str, watch: Watch
 ) -> Path:
     """Write report.html and the model card README.md anew from what is in the run folder.
 
-    loaded, logits: the pictures of the split `on` ("test" or "validation") and the classifier's
-    answers to them, for the mistakes that the page shows. Figures of an earlier test of this
-    model are kept.
+    The caller holds the run's lock. One that the user has changed is kept, and the new one goes
+    beside it, which is said. loaded, logits: the pictures of the split `on` ("test" or
+    "validation") and the classifier's answers to them, for the mistakes that the page shows.
+    Figures of an earlier test of this model are kept.
     """
     recipe = from_run(run.path)
     status = run.read_json("status.json", Status)
@@ -56,7 +59,7 @@ def write_report(
         classes=classifier.classes,
         recipe=shown | {"data": name},
         environment=run.read_json("environment.json", machine.Environment),
-        history=_history(run),
+        history=_history(run, status.best_epoch),
         best_epoch=status.best_epoch,
         validation=figures(run, "validation.json"),
         splits={
@@ -81,13 +84,25 @@ def write_report(
         start=start,
         temperature=classifier.temperature,
         first_layer=first_layer(classifier),
+        familiar=_familiar(classifier, test),
         stopped=status.state,
         notices=status.notices,
     )
-    run.write("README.md", model_card(report))
     untested = "" if test is None and report.splits["test"] else None  # or nothing to test on
     end = onward("report", run.path, run.path / PAGE, untested=untested)
-    return run.write(PAGE, training_page(report, end))
+    folder = Output(run.path, PAGE)
+    for name, text in ((CARD, model_card(report)), (PAGE, training_page(report, end))):
+        written = folder.write_beside(name, text)
+        if written.name != name:
+            watch.notice(
+                f"{name} is not as hubel wrote it, so it is kept; the new one is {written.name}."
+            )
+    return written
+
+
+def page_of(run: Run) -> Path:
+    """The report that `write_report` wrote last."""
+    return Output(run.path, PAGE).latest(PAGE)
 
 
 def _settled(recipe: Recipe, rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
@@ -100,8 +115,8 @@ def _settled(recipe: Recipe, rows: Sequence[Row], classes: Sequence[str]) -> dic
     }
 
 
-def _history(run: Run) -> list[dict[str, float]]:
-    """The figures of every epoch that has ended."""
+def _history(run: Run, best: int) -> list[dict[str, float]]:
+    """The figures of every epoch that has ended, up to the best at least."""
     if not (run.path / METRICS).exists():
         return []
     rows = run.read_table(METRICS, dict[str, float | None])
@@ -110,6 +125,8 @@ def _history(run: Run) -> list[dict[str, float]]:
         # a loss may be infinite, but not these
         if not all(0 <= row.get(key, 0) < math.inf for key in ("epoch", "seconds")):
             raise reading.damaged(run.path / METRICS, f"it has the epoch or time of {row}")
+    if len(history) < best:
+        raise reading.damaged(run.path / METRICS, f"of {best} epochs it has {len(history)}")
     return history
 
 
@@ -123,7 +140,8 @@ def report_again(run: Run, *, watch: Watch | None = None) -> Path:
         splits.validation, classifier.pixels, "validation",
         workers=0, watch=watch, each=answers.add,
     )  # fmt: skip
-    return write_report(run, classifier, loaded, answers.logits(), on="validation")
+    with run.locked():
+        return write_report(run, classifier, loaded, answers.logits(), on="validation", watch=watch)
 
 
 def mistakes(classifier: Classifier, loaded: Loaded, logits: Tensor) -> list[MissPair]:
@@ -152,6 +170,15 @@ def mistakes(classifier: Classifier, loaded: Loaded, logits: Tensor) -> list[Mis
         )
         for (true, called), rows in often
     ]
+
+
+def _familiar(classifier: Classifier, test: Evaluation | None) -> Familiar | None:
+    """How strangeness was calibrated, and how sure its share of the test pictures is."""
+    known = classifier.reference
+    if known is None:
+        return None
+    counted = None if test is None or test.strange is None else wilson(test.strange, test.n)
+    return Familiar(len(known.features), len(known.distances), counted)
 
 
 def _trials(run: Run) -> list[TrialFigures]:

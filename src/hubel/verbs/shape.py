@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor
 import hubel
 from hubel import reading
 from hubel.breaking import shape_bias as figures
-from hubel.breaking.cue_conflict import METHODS, Painting
+from hubel.breaking.cue_conflict import METHODS, Painting, balanced
 from hubel.breaking.shape_bias import PUBLISHED, RESAMPLES
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
@@ -25,6 +26,7 @@ from hubel.output import Output
 from hubel.report.shape import BiasRow, Shape, TrialRow, shape_page
 from hubel.report.wording import percent
 from hubel.verbs import machine, shape_ready
+from hubel.verbs.afford import MINUTES, afforded, check_minutes
 from hubel.verbs.early import check_measured
 from hubel.verbs.interrupt import interruptible
 from hubel.verbs.labelled import Split
@@ -36,11 +38,11 @@ from hubel.verbs.shape_report import Conflicts, bias_row, drawings, measured, st
 from hubel.verbs.shape_sources import Namer, Sources, namer, samples_for, sources
 from hubel.verbs.shape_words import counted, lead, why_none
 from hubel.verbs.shape_work import Work, digest
-from hubel.verbs.watch import Watch
+from hubel.verbs.watch import Watch, about
 
 PAGE, FACTS = "shape.html", "shape.json"
 WHAT = "test of shape against texture"
-PAIRS = 40  # images
+PAIRS, LEAST = 40, 12  # images, where nobody says how many
 PICTURES = 500  # at most about so many, where none are named
 ASKED = ("model", "referee", "data", "method", "seed")  # facts that make it another test
 
@@ -74,7 +76,8 @@ def shape_bias(
     data: str | os.PathLike[str] | None = None,
     *,
     referee: str | os.PathLike[str] | Classifier | None = None,
-    pairs: int = PAIRS,
+    pairs: int | None = None,
+    minutes: float = MINUTES,
     method: str = "style",
     painter: str | os.PathLike[str] | Classifier = "efficientnet-lite0",
     style_weight: float | None = None,
@@ -98,19 +101,19 @@ def shape_bias(
     is tested by the published protocol. referee: another network that knows the classes: an image
     counts only if it, too, names both of the image's pictures rightly, as the paper's four networks
     did; without one there is no shape bias, and that is said. pairs: how many cue-conflict images,
-    rounded down to what balances the design (`breaking.cue_conflict.design`). method: a row of
+    rounded down to what balances them (`cue_conflict.design`); None: 40, or as many as are made
+    until so many minutes are over, LEAST at least; what goes on keeps its number. method: a row of
     METHODS there. painter, style_weight, steps: of style transfer; None: what `Painting` has. out:
     the folder for shape.html, shape.json, the drawings and conflicts/ with all images, where an
-    earlier result is replaced, but for images that are asked for again; None: a new one,
-    break-shape in the model's run, or here.
+    earlier result is replaced, but for images asked for again; None: break-shape, as `place` says.
 
     The first Ctrl-C ends it after the image at work; asked again, it goes on with what is missing.
     Raises Mistake for what cannot be asked, data of one class, and a referee that is the model
     itself; Failure where no picture is named rightly.
     """
-    watch = watch or Watch()
+    watch, began = watch or Watch(), time.monotonic()
     machine.demand_float32()
-    _check(method, pairs, steps)
+    _check(method, pairs, minutes, steps)
     results = place(out, near(model, "break-shape"), FACTS, WHAT, data=data)
     check_measured(data, split)
     where = machine.device(device)
@@ -119,9 +122,9 @@ def shape_bias(
     if (names := shape_ready.known(ready, classifier, where)) and ready:
         _check_ready(referee, split)
         with machine.threads(threads), results.held() as folder:
-            told, about = shape_ready.measured(ready, names, most=images, seed=seed,
+            told, known = shape_ready.measured(ready, names, most=images, seed=seed,
                                                workers=workers, watch=watch)  # fmt: skip
-            return _shown(folder, model, told, about)
+            return _shown(folder, model, told, known)
     judge = _judge(referee, classifier, download, watch)
     with machine.threads(threads):
         most = PICTURES if images is None else images
@@ -130,40 +133,74 @@ def shape_bias(
         found = sources(samples, what, of, ours, workers=workers, watch=watch)
         shown, answers = measured(found, ours, watch)
         said = said_of(found, ours, answers["original"], judge, workers=workers, watch=watch)
-        plan = plan_of(found, ours, said, pairs=pairs, seed=seed, judged=judge is not None)
-        for note in plan.notes:
-            watch.notice(note)
-        judged_by = None if referee is None else called(referee, "the referee")
-        asked = {"model": called(model)} | _facts(found, ours, judged_by, method, seed, plan)
-        made, files, stopped = None, list[str](), False
-        with results.held(partial(_is_same, asked=asked)) as folder:
+        planned = partial(plan_of, found, ours, said, seed=seed, judged=judge is not None)
+        plan = planned(pairs=pairs or PAIRS)
+        facts = partial(_facts, model, referee, found, ours, method, seed)
+        work: Work | None = None
+        with results.held(partial(_is_same, asked=facts(plan))) as folder:
             if plan.pairs:
                 painting = _painting(method, painter, style_weight, steps, where, download, watch)
-                work = Work(folder, found.images, found.textures, plan.pairs, ours.classes,
-                            method=method, painting=painting, seed=seed)  # fmt: skip
-                painted = _painted(work, folder, asked, watch)
-                files = [Path(name).name for name in work.files]
-                if stopped := len(painted) < len(plan.pairs):
-                    plan = plan.cut(len(painted))
-                made = conflicts_of(found, ours, painted, plan, said, judged=judge is not None)
-            bias = _told(found, ours, shown, answers, made, files, plan, said, seed)
-            about = _facts(found, ours, judged_by, method, seed, plan)
-            return _shown(folder, model, bias, about, stopped=stopped)
+                begun = partial(Work, folder, found.images, found.textures, classes=ours.classes,
+                                method=method, painting=painting, seed=seed)  # fmt: skip
+                plan, work = _settled(plan, planned, begun, pairs, minutes, began, facts(plan))
+            for note in plan.notes:
+                watch.notice(note)
+            images_made = _painted(work, folder, facts(plan), watch) if work else found.images[:0]
+            if stopped := len(images_made) < len(plan.pairs):
+                plan = plan.cut(len(images_made))
+            made = conflicts_of(found, ours, images_made, plan, said, judged=judge is not None)
+            bias = _told(found, ours, shown, answers, made, work, plan, said, seed)
+            return _shown(folder, model, bias, facts(plan), stopped=stopped)
 
 
 def _is_same(folder: Path, *, asked: dict[str, Any]) -> bool:
     """Whether the folder holds an unfinished test of the same things."""
+    return _planned(folder, asked) > 0
+
+
+def _planned(folder: Path, asked: dict[str, Any]) -> int:
+    """How many images the unfinished test of the same things was to have; 0 where there is none."""
     try:
         facts = reading.record(folder / FACTS, dict[str, Any])
-        return not facts["finished"] and all(facts[key] == asked[key] for key in ASKED)
-    except (Failure, KeyError):
-        return False
+        same = not facts["finished"] and all(facts[key] == asked[key] for key in ASKED)
+        n = reading.typed(facts["planned"], int)
+    except (Failure, KeyError, reading.Wrong):
+        return 0
+    return int(n) if same and n > 0 else 0
 
 
-def _check(method: str, pairs: int, steps: int | None) -> None:
+def _settled(
+    plan: Plan, planned: Callable[..., Plan], begun: Callable[..., Work], pairs: int | None,
+    minutes: float, began: float, asked: dict[str, Any],
+) -> tuple[Plan, Work]:  # fmt: skip
+    """The plan as far as it is paid for, and the work on it.
+
+    Where nobody says how many pairs: as many as the same test, unfinished in the folder, was to
+    have, or as are made until the minutes, since `began`, are over, by what the first takes.
+    """
+    work = begun(pairs=plan.pairs)
+    if pairs is None and (before := _planned(work.folder.path, asked)):
+        plan = planned(pairs=before)
+    elif pairs is None:
+        most, each = len(plan.pairs), work.cost(time.monotonic)
+        left = 60 * minutes - (time.monotonic() - began)
+        paid = afforded(left, each, least=min(LEAST, most), most=most)
+        n = balanced(paid, len({pair.shape_class for pair in plan.pairs}))
+        if n < most:
+            told = (
+                f"Made are {n} of {most} images: that is {about(n * each)} of work, of --minutes "
+                f"{minutes:g}."
+            )
+            fewer = planned(pairs=n)
+            plan = replace(fewer, notes=(told, *fewer.notes))
+    return plan, begun(pairs=plan.pairs)
+
+
+def _check(method: str, pairs: int | None, minutes: float, steps: int | None) -> None:
+    check_minutes(minutes)
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    if pairs < 1:
+    if pairs is not None and pairs < 1:
         raise Mistake(f"--pairs is 1 or more images, not {pairs}.")
     if steps is not None and steps < 1:
         raise Mistake(f"--steps is 1 or more, not {steps}.")
@@ -225,7 +262,7 @@ def _told(
     shown: dict[str, NDArray[np.uint8]],
     answers: dict[str, Tensor],
     made: Conflicts | None,
-    files: Sequence[str],
+    work: Work | None,
     plan: Plan,
     said: Said,
     seed: int,
@@ -236,7 +273,7 @@ def _told(
     classes: list[BiasRow] = []
     trials: list[TrialRow] = []
     why = ""
-    if made is not None:
+    if made is not None and work is not None:
         bias, by_class = figures.shape_bias(made.trials, seed=seed)
         overall = bias_row("all classes", bias)
         classes = [bias_row(name, by_class[name]) for name in ours.classes if name in by_class]
@@ -245,7 +282,7 @@ def _told(
         trials = [
             TrialRow(file, t.shape, t.texture, t.shape_class, t.texture_class, t.decision, p, t.cue,
                      t.excluded)
-            for file, t, p in zip(files, made.trials, probabilities, strict=False)
+            for file, t, p in zip(work.names, made.trials, probabilities, strict=False)
         ]  # fmt: skip
     drawn = drawings(found, ours, shown, answers, stimuli, made, overall, classes, PUBLISHED)
     passed = [
@@ -255,11 +292,15 @@ def _told(
 
 
 def _facts(
-    found: Sources, ours: Namer, referee: str | None, method: str, seed: int, plan: Plan
+    model: str | os.PathLike[str] | Classifier,
+    referee: str | os.PathLike[str] | Classifier | None,
+    found: Sources, ours: Namer, method: str, seed: int, plan: Plan,
 ) -> dict[str, Any]:  # fmt: skip
     protocol = "the 16 categories of Geirhos et al., by the mean probability of their classes"
     return {
-        "referee": referee,
+        "model": called(model),
+        "planned": len(plan.pairs),
+        "referee": None if referee is None else called(referee, "the referee"),
         "data": found.what,
         "pictures": len(found.images),
         "of": found.of,

@@ -12,6 +12,7 @@ from hubel.breaking.shape_bias import Trial
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.verbs.labelled import class_folder
+from hubel.verbs.load import speaking_of
 from hubel.verbs.prepare import decode
 from hubel.verbs.shape_report import Conflicts
 from hubel.verbs.shape_sources import Namer, Sources, namer
@@ -75,7 +76,8 @@ def said_of(
     wrong = ["" if ok else f"it is named {name}" for ok, name in zip(right, told, strict=True)]
     vouched = np.zeros(len(names), bool)
     if judge is not None:
-        theirs = _referee(found, judge, ours.device, workers, watch)
+        with speaking_of("the referee"):
+            theirs = _referee(found, judge, ours.device, workers, watch)
         vouched = np.array(names) == np.array(theirs)
         doubts = [f"the referee names it {name}" if name else "the referee does not know its class"
                   for name in theirs]  # fmt: skip

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from hubel.breaking.cue_conflict import METHODS, Painting, Pair, conflicts
+from hubel.breaking.cue_conflict import METHODS, Conflict, Painting, Pair, conflicts
 from hubel.model import Model
 from hubel.output import Output
 from hubel.pixels import Unreadable, as_png, decode
@@ -57,6 +58,28 @@ class Work:
         shape, texture = (_plain(classes[k]) for k in pair[2:])
         return f"{IMAGES}/{shape}-in-{texture}-{found.hexdigest()[:16]}.png"
 
+    @property
+    def names(self) -> list[str]:
+        """What the images' files are called, without their folder."""
+        return [Path(file).name for file in self.files]
+
+    def cost(self, clock: Callable[[], float]) -> float:
+        """Seconds that an image takes to make, by the first that is not there; 0 if all are."""
+        for pair, file in zip(self.pairs, self.files, strict=True):
+            if self._read(file) is None:
+                began = clock()
+                next(self._running([pair], self.painting, {}))
+                return clock() - began
+        return 0.0
+
+    def _running(
+        self, pairs: Sequence[Pair], painting: Painting, made: Mapping[int, Tensor]
+    ) -> Iterator[Conflict]:
+        return conflicts(
+            pairs, as_pixels(self.images), as_pixels(self.textures), method=self.method,
+            painting=painting, seed=self.seed, made=made,
+        )  # fmt: skip
+
     def make(self, request: Request, watch: Watch) -> NDArray[np.uint8]:
         """All images uint8 (M, C, H, W); after a stop was asked for, those that are whole.
 
@@ -69,11 +92,11 @@ class Work:
         if there and len(there) < len(self.pairs):
             watch.notice(f"{len(there)} of {len(self.pairs)} images are there already.")
         made: list[NDArray[np.uint8]] = []
-        running = conflicts(
-            self.pairs, as_pixels(self.images), as_pixels(self.textures), method=self.method,
-            painting=replace(self.painting, on_step=request.heed), seed=self.seed,
-            made={i: as_pixels(image) for i, image in there.items()},
-        )  # fmt: skip
+        running = self._running(
+            self.pairs,
+            replace(self.painting, on_step=request.heed),
+            {i: as_pixels(image) for i, image in there.items()},
+        )
         total = len(self.pairs)
         watch.progress("paint", 0, total)
         for each in heeding(running):

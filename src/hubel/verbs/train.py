@@ -288,7 +288,8 @@ def _finish(session: Session, stopped: Stopped) -> Trained:
         notices=session.prepared.notices,
     )
     try:
-        write_report(run, classifier, session.prepared.validation, logits, on="validation")
+        pictures, watch = session.prepared.validation, session.watch
+        write_report(run, classifier, pictures, logits, on="validation", watch=watch)
     except Failure as wrong:
         session.watch.notice(f"The model is saved, but its report could not be written: {wrong}")
     kept = f"kept epoch {state.best_epoch}, {why_kept(state.history, state.best_epoch)}"
