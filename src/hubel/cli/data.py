@@ -9,6 +9,7 @@ import typer
 
 from hubel.cli import completion
 from hubel.cli.options import Json, Workers
+from hubel.report.wording import percent
 
 if TYPE_CHECKING:
     from hubel.results import Inspection
@@ -125,7 +126,8 @@ def _lines(found: "Inspection") -> Iterator[str]:
         yield "Copies   none"
     for two in found.alike or ():
         a, b = map(legible, two.classes)
-        yield f"Alike    {a} and {b}: {two.share:.0%} have their nearest picture in the other class"
+        share = percent(two.share, 0)
+        yield f"Alike    {a} and {b}: {share} have their nearest picture in the other class"
     if found.unreadable:
         yield f"Unreadable  {len(found.unreadable)} of {found.looked_at}"
         for name, reason in list(found.unreadable.items())[:MOST]:

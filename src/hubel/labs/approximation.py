@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from hubel import draws
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.wording import percent
 
 
 def approximation(setting: Setting) -> Shown:
@@ -33,8 +34,8 @@ def approximation(setting: Setting) -> Shown:
                 f"The error falls from {best[0]:.2g} with {numbers[0]} unit to {best[-1]:.2g} with "
                 f"{numbers[-1]} (root mean square; the function spans "
                 f"{float(target.max() - target.min()):.2g}); two spirals, which no line parts, are "
-                f"told apart at {spirals['line']:.0%} by a line and at {spirals['units']:.0%} with "
-                "hidden units.",
+                f"told apart at {percent(spirals['line'], 0)} by a line and at "
+                f"{percent(spirals['units'], 0)} with hidden units.",
                 best[-1] < best[0] / 10 and spirals["units"] > 0.99 > spirals["line"],
                 f"401 points, {starts} starts for each number of units",
                 f"worst start of {numbers[-1]} units {errors[numbers[-1]][-1]:.2g}",

@@ -11,6 +11,7 @@ from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, colour_pictures, learn, spread
 from hubel.report.drawing import ACCENT, INK, panels, png, style
+from hubel.report.wording import percent
 
 FAMILIES = {"plain": "plain", "resnet": "residual"}
 DEPTHS = (20, 56)
@@ -107,7 +108,7 @@ def _last(errors: Errors, name: str, part: str) -> np.ndarray[tuple[int], np.dty
 
 def _finding(errors: Errors, budget: Budget, what: str) -> Finding:
     means = {
-        name: tuple(f"{_last(errors, name, part).mean():.1%}" for part in ("train", "test"))
+        name: tuple(percent(_last(errors, name, part).mean()) for part in ("train", "test"))
         for name in errors
     }
     gaps = {
@@ -141,8 +142,8 @@ def _notes(errors: Errors, budget: Budget) -> tuple[str, ...]:
     if stuck:
         notes.append(
             f"In {stuck} of {budget.seeds} seeds the plain network of 56 layers had not begun to "
-            f"learn (an error above {STUCK:.0%}): so short a training shows that it is harder to "
-            "train, not how much worse it ends."
+            f"learn (an error above {percent(STUCK, 0)}): so short a training shows that it is "
+            "harder to train, not how much worse it ends."
         )
     behind = _last(errors, "resnet56", "train") - _last(errors, "resnet20", "train")
     if behind.mean() > 0:
@@ -168,6 +169,6 @@ def _picture(errors: Errors) -> bytes:
                     )  # fmt: skip
             axes.set(title=word, ylim=(0, 1), ylabel="error")
             by_epoch(axes)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         columns[1].legend(frameon=False, fontsize=8.5, loc="upper right")
         return png(figure)

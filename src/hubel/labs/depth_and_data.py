@@ -13,6 +13,7 @@ from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, accuracy, grey_pictures, learn, spread
 from hubel.networks import catalogue
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 RATE = 1e-3  # Adam's usual one, falling by a cosine
@@ -133,7 +134,7 @@ def _deeper(found: Found, sizes: list[int], n: str) -> Finding:
     gaps = {word: _gaps(found, pair, -1) for word, pair in PAIRS.items()}
     held = {word: min(gap) > 0 for word, gap in gaps.items()}
     listed = ", ".join(
-        f"{name} ({NETWORKS[name].layers} layer{'s' * (NETWORKS[name].layers > 1)}) {end:.1%}"
+        f"{name} ({NETWORKS[name].layers} layer{'s' * (NETWORKS[name].layers > 1)}) {percent(end)}"
         for name, end in ends.items()
     )
     parts = "; ".join(
@@ -179,6 +180,6 @@ def _picture(found: Found, weights: dict[str, int], sizes: list[int]) -> bytes:
         axes.set_xticks(sizes, list(map(str, sizes)))
         axes.minorticks_off()
         axes.set(xlabel="training pictures a class", ylabel="accuracy on test pictures")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         axes.legend(frameon=False, fontsize=8.5, loc="lower right", handlelength=3.2)
         return png(figure)

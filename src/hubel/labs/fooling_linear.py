@@ -19,6 +19,7 @@ from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
 from hubel.report.filters import filters
 from hubel.report.rows import Tile, picture_rows
+from hubel.report.wording import percent
 
 # What would contradict the claim, in either kind of pictures: that fewer than so many can be moved
 # along w until they are named wrongly, or that the least change is not smaller than that of random
@@ -72,7 +73,7 @@ def _finding(found: dict[str, list[Fooled]], data: dict[str, Pictures]) -> Findi
         p = float(binomtest(smaller, n).pvalue)
         against = [
             why for why, so in (
-                (f"fewer than {FOOLED:.0%} can be fooled so", float(reached) < FOOLED),
+                (f"fewer than {percent(FOOLED, 0)} can be fooled so", float(reached) < FOOLED),
                 ("random signs do as well", smaller <= n / 2 or p >= SURE),
             ) if so
         ]  # fmt: skip
@@ -81,13 +82,13 @@ def _finding(found: dict[str, list[Fooled]], data: dict[str, Pictures]) -> Findi
         right = spread(each.accuracy for each in runs)
         told.append(f"{n} {kind} ones ({data[kind].what}, {right} of all are named rightly)")
         said.append(
-            f"{kind.capitalize()} pictures: along x + αw, within [0, 1], {reached:.1%} come to be "
-            f"taken for some other class, and for each of the {len(data[kind].classes) - 1} in "
-            f"{pairs(runs):.1%} of the cases; the least change that fools is {half * 255:.1f}/255 "
-            f"a pixel in the median, and in length {np.median(every.l2):.1%} of the picture's "
-            f"contrast; along random signs it takes {_level(float(np.median(every.random)))}, and "
-            f"more in {smaller} of {n} (p = {p:.1g})."
-            + (f" Against the claim: {' and '.join(against)}." if against else "")
+            f"{kind.capitalize()} pictures: along x + αw, within [0, 1], {percent(float(reached))} "
+            "come to be taken for some other class, and for each of the "
+            f"{len(data[kind].classes) - 1} in {percent(pairs(runs))} of the cases; the least "
+            f"change that fools is {half * 255:.1f}/255 a pixel in the median, and in length "
+            f"{percent(np.median(every.l2))} of the picture's contrast; along random signs it "
+            f"takes {_level(float(np.median(every.random)))}, and more in {smaller} of {n} (p = "
+            f"{p:.1g})." + (f" Against the claim: {' and '.join(against)}." if against else "")
         )
     return Finding(
         "L49",
@@ -118,8 +119,9 @@ def _lines(kind: str, data: Pictures, runs: list[Fooled]) -> list[str]:
             continue
         middle = float(alpha[wrong, j].median())
         lines.append(
-            f"{kind}, x + αw for {name}: named so are {named[wrong, j].double().mean():.0%} of "
-            f"{int(wrong.sum())}; in the median "
+            f"{kind}, x + αw for {name}: named so are "
+            f"{percent(float(named[wrong, j].double().mean()), 0)} of {int(wrong.sum())}; in the "
+            "median "
             + (
                 f"α = {middle:.3g}, and the largest change of a pixel "
                 f"{_level(float(linf[wrong, j].median()))}."
@@ -135,8 +137,9 @@ def _last(runs: list[Fooled]) -> str:
     return (
         f"The last layer of a convolutional network (right on {spread(r.accuracy for r in runs)}): "
         f"along h + αw the features of a picture come to be named as each other class in "
-        f"{pairs(runs):.0%} of the cases; the least change is {np.median(every.l2):.1%} of their "
-        f"length in the median, along random signs {np.median(every.random_l2):.0%}."
+        f"{percent(pairs(runs), 0)} of the cases; the least change is "
+        f"{percent(np.median(every.l2))} of their length in the median, along random signs "
+        f"{percent(np.median(every.random_l2), 0)}."
     )
 
 
@@ -169,7 +172,7 @@ def _pictures(kind: str, classifier: Classifier, data: Pictures, run: Fooled) ->
     }
     columns = [
         f"{data.classes[j]}\nα = {float(template.alpha[0, j]):.3g}\n"
-        f"{float(template.change.linf[0, j]) * 255:.0f}/255\n{share:.0%}"
+        f"{float(template.change.linf[0, j]) * 255:.0f}/255\n{percent(share, 0)}"
         for j, share in zip(wrong, shares, strict=True)
     ]
     return Drawing(

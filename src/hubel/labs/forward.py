@@ -11,6 +11,7 @@ from hubel.labs.neuron import Neuron, neuron
 from hubel.model import Classifier
 from hubel.networks import catalogue
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.wording import percent
 
 HIDDEN = 32
 # the outputs → the loss they learn by, and its rate: the sigmoids' loss is a mean over classes
@@ -42,8 +43,8 @@ def forward(setting: Setting) -> Shown:
                 f"probabilities within {off['softmax']:.1g} (softmax, which sum to "
                 f"{total['softmax']:.6f}) and {off['sigmoid']:.1g} (sigmoid, each class against "
                 f"the rest, which need not: {total['sigmoid']:.3f}), finite for scores of ±10,000 "
-                f"too. They name {right['softmax']:.1%} and {right['sigmoid']:.1%} of the test "
-                "pictures.",
+                f"too. They name {percent(right['softmax'])} and {percent(right['sigmoid'])} of "
+                "the test pictures.",
                 max(off.values()) < 1e-5
                 and abs(total["softmax"] - 1) < 1e-12
                 and extreme == [1.0, 0.0, 0.0, 1.0, 0.0],

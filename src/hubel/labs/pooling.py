@@ -13,6 +13,7 @@ from hubel.basics.arithmetic import receptive_field
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 # What follows each convolution: the layer, and its (filter, stride). The sums are averages: times a
@@ -56,7 +57,7 @@ def pooling(setting: Setting) -> Shown:
     by_one = {name: [curve[0] for curve in curves] for name, curves in kept.items()}
     mean = {name: statistics.fmean(values) for name, values in by_one.items()}
     pooled = [name for name, (_, (filter, _)) in POOLINGS.items() if filter > 1]
-    told = "; ".join(f"{name} {mean[name]:.1%}, {seen[name]} pixels" for name in POOLINGS)
+    told = "; ".join(f"{name} {percent(mean[name])}, {seen[name]} pixels" for name in POOLINGS)
     finding = Finding(
         "L24",
         "So many right answers stay right when the picture moves by one pixel, and so wide is "
@@ -71,7 +72,7 @@ def pooling(setting: Setting) -> Shown:
         (finding,),
         (_chart(kept, right), _fields(data.test[0, 0], seen)),
         {"kept": kept, "accuracy": right, "receptive_field": seen, "measured_field": extents},
-        tuple(f"{name}: {statistics.fmean(right[name]):.1%} right" for name in POOLINGS),
+        tuple(f"{name}: {percent(statistics.fmean(right[name]))} right" for name in POOLINGS),
     )
 
 

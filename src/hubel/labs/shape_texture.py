@@ -17,6 +17,7 @@ from hubel.labs.photo_surfaces import NETWORK, Named, Photos, photographs
 from hubel.labs.restyled import TRAININGS, Result, Stimuli, trained
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
 from hubel.report.rows import picture_rows
+from hubel.report.wording import interval, percent, tells
 
 COLOURS = {"plain": MUTED, "stylised": ACCENT, "both": INK}
 STIMULI = ("original", "silhouette", "edges", "texture")
@@ -86,7 +87,9 @@ def _finding(results: tuple[Result, ...], shown: Stimuli, photos: Photos | None)
             f"has a shape bias of {_bias(before)}, and {_bias(after)} where that layer was learned "
             "from stylised copies. The figure hangs on how conflicts are made: by share of the "
             "object's light and shade that is laid over the texture, "
-            + ", ".join(f"{shade:.0%}: {_bias(each)}" for shade, each in photos.by_shade.items())
+            + ", ".join(
+                f"{percent(shade, 0)}: {_bias(each)}" for shade, each in photos.by_shade.items()
+            )
             + ". "
         )
     if not by_texture(results, photos):
@@ -119,8 +122,8 @@ def _bias(bias: Bias) -> str:
     if bias.value is None:
         return "no value (nothing was named by either cue)"
     if bias.interval is None:
-        return f"{bias.value:.0%}"
-    return f"{bias.value:.0%} ({bias.interval[0]:.0%} to {bias.interval[1]:.0%})"
+        return percent(bias.value, 0)
+    return f"{percent(bias.value, 0)} ({interval(bias.interval, 0)})"
 
 
 def _values(results: list[Result]) -> list[float]:
@@ -128,17 +131,17 @@ def _values(results: list[Result]) -> list[float]:
 
 
 def _mean(values: list[float]) -> str:
-    return f"{np.mean(values):.1%}" if values else "no value"
+    return percent(float(np.mean(values))) if values else "no value"
 
 
 def _mean_bias(results: list[Result]) -> str:
     values = _values(results)
-    return f"{np.mean(values):.0%}" if values else "no value"
+    return percent(float(np.mean(values)), 0) if values else "no value"
 
 
 def _range(results: list[Result]) -> str:
     values = _values(results)
-    return f"{min(values):.0%} to {max(values):.0%}" if values else "no value"
+    return f"{percent(min(values), 0)} to {percent(max(values), 0)}" if values else "no value"
 
 
 def _clean(results: list[Result]) -> str:
@@ -155,7 +158,7 @@ def _photo_line(photos: Photos) -> str:
     parts = []
     for name, right in photos.right.items():
         bias = photos.bias[name]
-        said = ", ".join(f"{stimulus} {share:.0%}" for stimulus, share in right.items())
+        said = ", ".join(f"{stimulus} {percent(share, 0)}" for stimulus, share in right.items())
         parts.append(
             f"last layer learned from {name} photographs: right on {said}; of {bias.n} conflicts "
             f"{bias.shape} by shape, {bias.texture} by texture, {bias.other} by neither"
@@ -218,8 +221,8 @@ def _measures(results: tuple[Result, ...]) -> Drawing:
                 if each.bias.value is None:
                     continue
                 at = place + 0.16 * (n - (len(own) - 1) / 2)
-                low, high = each.bias.interval or (each.bias.value, each.bias.value)
-                axes[0].plot([at, at], [low, high], color=colour, lw=1.5)
+                if each.bias.interval is not None and tells(each.bias.interval):
+                    axes[0].plot([at, at], each.bias.interval, color=colour, lw=1.5)
                 axes[0].plot(at, each.bias.value, "o", color=colour, ms=5)
             right = [np.mean([each.right[name] for each in own]) for name in STIMULI]
             axes[1].plot(range(len(STIMULI)), right, "o-", color=colour, lw=1, ms=5, label=kind)
@@ -254,7 +257,7 @@ def _three(results: tuple[Result, ...], shown: Stimuli, photos: Photos | None) -
     tiles, titles = {}, list[str]()
     for name, each in rows.items():
         if each:
-            said = "\n".join(f"{one.name} {one.probability:.0%}" for one in each)
+            said = "\n".join(f"{one.name} {percent(one.probability, 0)}" for one in each)
             tiles[f"{name}\n\n{said}"] = [_tile(one.pixels) for one in each]
             titles = titles or ["texture", "object", "object with\nthe other's texture"]
     return Drawing(

@@ -14,6 +14,7 @@ from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn, spread
 from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, MUTED, panels, png, style
+from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 STRIDES = (1, 2, 3, 4)
@@ -46,7 +47,8 @@ def strides(setting: Setting) -> Shown:
         "L22",
         f"From stride {first} to {last} a training step of {BATCH} takes {ms[first]:.3g} → "
         f"{ms[last]:.3g} ms, the maps of a picture {memory[first]:.0f} → {memory[last]:.0f} KiB; "
-        f"{mean[first]:.1%} → {mean[last]:.1%} of the test pictures are answered rightly.",
+        f"{percent(mean[first])} → {percent(mean[last])} of the test pictures are answered "
+        "rightly.",
         cheaper,
         f"{len(data.train)} {data.what} pictures, {epochs} epochs, {starts} starts",
         f"accuracy {spread(right[first])} at stride {first}, {spread(right[last])} at {last}",

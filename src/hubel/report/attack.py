@@ -14,7 +14,7 @@ from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, 
 from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import picture_of
 from hubel.report.rows import Tile, picture_rows
-from hubel.report.wording import tells
+from hubel.report.wording import percent, tells
 
 COLOURS = (ACCENT, INK, "#2f5d8a", "#4f8a4b", "#8a3f7a", "#b08900", MUTED)
 DASHES = ("-", "--", ":", "-.")  # by model
@@ -316,8 +316,8 @@ def examples(found: Sequence[Example]) -> bytes:
         "result": [each.result for each in found],
     }
     columns = [
-        f"{shortened(e.before[0], 16)} {e.before[1]:.0%}\n→ {shortened(e.after[0], 14)} "
-        f"{e.after[1]:.0%}\n{NORMS[e.norm]} {written(e.size, e.norm)}"
+        f"{shortened(e.before[0], 16)} {percent(e.before[1], 0)}\n→ {shortened(e.after[0], 14)} "
+        f"{percent(e.after[1], 0)}\n{NORMS[e.norm]} {written(e.size, e.norm)}"
         for e in found
     ]
     return picture_rows(rows, columns, side=88, margin=92)

@@ -25,6 +25,7 @@ from hubel.model import Classifier
 from hubel.pixels import Pixels
 from hubel.report.shape import Shape, TrialRow, bias_figure
 from hubel.report.sheet import contact_sheet
+from hubel.report.wording import percent
 from hubel.verbs.labelled import class_folder
 from hubel.verbs.prepare import decode
 from hubel.verbs.shape_report import bias_row
@@ -172,7 +173,7 @@ def _examples(images: Sequence[Pixels], rows: Sequence[TrialRow]) -> Drawing:
     verdicts = {SHAPE: "the shape", TEXTURE: "the texture"}
     captions = [
         f"{rows[i].shape_class} in {rows[i].texture_class}\n{rows[i].decision} "
-        f"{rows[i].probability:.0%}\n{verdicts.get(rows[i].cue, 'neither')}"
+        f"{percent(rows[i].probability, 0)}\n{verdicts.get(rows[i].cue, 'neither')}"
         for i in chosen
     ]
     return Drawing(

@@ -20,6 +20,7 @@ from hubel.report.shape import (
     stimuli_sheet,
     three_pictures,
 )
+from hubel.report.wording import percent
 from hubel.training.evaluate import wilson
 from hubel.verbs.shape_sources import Namer, Sources, as_levels, as_pixels
 from hubel.verbs.watch import Watch
@@ -208,7 +209,7 @@ def _examples(sources: Sources, found: Conflicts) -> Drawing:
         if trial.excluded:
             verdict += ", not counted"
         said += [f"shape: {trial.shape_class}", f"texture: {trial.texture_class}",
-                 f"{trial.decision} {share:.0%}\n{verdict}"]  # fmt: skip
+                 f"{trial.decision} {percent(share, 0)}\n{verdict}"]  # fmt: skip
     return Drawing(
         "conflicts", conflict_sheet(threes, said),
         f"{len(chosen)} of {n} images, each behind its two pictures, with what it is named. All "

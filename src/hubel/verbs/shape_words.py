@@ -5,6 +5,7 @@ from typing import Any
 
 from hubel.breaking.shape_bias import SHAPE, TEXTURE, Trial
 from hubel.report.shape import BiasRow, Shape
+from hubel.report.wording import percent
 from hubel.training.evaluate import wilson
 
 
@@ -23,12 +24,12 @@ def lead(found: Shape, chance: float) -> str:
     told = (
         f"Of {n} images with the shape of one class and the texture of another, it names "
         f"{overall.shape} by the shape, {overall.texture} by the texture and {overall.other} "
-        f"otherwise: a shape bias of {overall.value:.1%}. It goes {kind}."
+        f"otherwise: a shape bias of {percent(overall.value)}. It goes {kind}."
     )
     if chance < 1 and wilson(n - overall.other, n)[0] <= chance:
         told += (
-            f" But by guessing it would name one of both in {chance:.0%}, which is not clearly "
-            "less: in these images it recognises little, and the figure says little."
+            f" But by guessing it would name one of both in {percent(chance, 0)}, which is not "
+            "clearly less: in these images it recognises little, and the figure says little."
         )
     return told
 
