@@ -279,14 +279,17 @@ def curves(rows: Sequence[Row], clean: Share) -> bytes:
             own = [row for row in rows if row.norm == norm]
             marks = sorted({row.epsilon for row in own})
             axis.axhline(100 * clean.share, color=MUTED, lw=0.8, ls="dotted")
-            for line in _lines(own):
+            # the later, the thinner: lines that lie on each other are all seen
+            for k, line in enumerate(_lines(own)):
                 places = [0, *(marks.index(row.epsilon) + 1 for row in line)]
                 counts = [line[0].before, *(row.accuracy for row in line)]
                 low, high = ([100 * each.interval[side] for each in counts] for side in (0, 1))
                 colour = COLOURS[attacks.index(line[0].attack) % len(COLOURS)]
                 dashes = DASHES[models.index(line[0].model) % len(DASHES)]
-                axis.plot(places, [100 * each.share for each in counts], marker="o", ls=dashes,
-                          color=colour, ms=3.5, lw=1.3, label=line[0].name)  # fmt: skip
+                axis.plot(
+                    places, [100 * each.share for each in counts], marker="o", ls=dashes,
+                    color=colour, ms=3.5, lw=max(3.4 - 1.1 * k, 1.2), label=line[0].name,
+                )  # fmt: skip
                 told = [tells(each.interval) for each in counts]
                 axis.fill_between(places, low, high, where=told, color=colour, alpha=0.13, lw=0)
             axis.set_xticks(
@@ -316,7 +319,7 @@ def examples(found: Sequence[Example]) -> bytes:
         "result": [each.result for each in found],
     }
     columns = [
-        f"{shortened(e.before[0], 16)} {percent(e.before[1], 0)}\n→ {shortened(e.after[0], 14)} "
+        f"{shortened(e.before[0], 12)}: {percent(e.before[1], 0)}\n→ {shortened(e.after[0], 10)}: "
         f"{percent(e.after[1], 0)}\n{NORMS[e.norm]} {written(e.size, e.norm)}"
         for e in found
     ]

@@ -125,7 +125,7 @@ def stimuli_sheet(
 ) -> bytes:
     """Pictures as each stimulus, a row a kind, with what each was named below it, as PNG."""
     images = [image for tiles in rows.values() for image in tiles]
-    captions = [f"{name} {percent(p, 0)}" for named in answers.values() for name, p in named]
+    captions = [f"{name}: {percent(p, 0)}" for named in answers.values() for name, p in named]
     across = len(next(iter(rows.values())))
     return contact_sheet(images, captions, columns=across, cell=100, headings=list(rows))
 

@@ -137,13 +137,14 @@ def learned(results: TrainingReport) -> str:
     """One sentence: what learned what, from how much, in what time."""
     pictures = counted(results.splits.get("train", 0), "picture")
     before = f"went on from {results.start} and " if results.start else ""
+    classes = counted(len(results.classes), "class", "classes")
     count = counted(results.learned, "learned number")
     if results.learned < results.parameters:
         count = f"{results.learned:,} of its {counted(results.parameters, 'number')} learned here"
     return (
         f"The network {results.network} ({count}) "
-        f"{before}learned to tell {counted(len(results.classes), 'class', 'classes')} of "
-        f"{results.data} apart from {pictures} in {duration(results.seconds)}."
+        f"{before}was trained on {pictures} in {duration(results.seconds)} to tell apart {classes} "
+        f"of {results.data}."
     )
 
 
