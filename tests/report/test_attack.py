@@ -63,7 +63,9 @@ def test_a_failed_check_comes_first_in_the_headline() -> None:
 
 def test_why_one_step_recovers_is_said_where_it_does() -> None:
     rows = [row("fgsm", 0.1, 30), row("fgsm", 0.2, 20), row("pgd", 0.1, 35), row("pgd", 0.2, 40)]
-    assert attacks(rows).overshot == ["fgsm fools 30 within 0.1 and 20 within 51/255"]
+    assert attacks(rows).overshot == [
+        "fgsm fools 30 pictures within 0.1, but only 20 within 51/255"
+    ]
     page = attack_page(attacks(rows), FACTS)
     assert "goes past what a shorter one reaches" in page
     assert attacks([rows[0], rows[2], rows[3]]).overshot == []
@@ -81,7 +83,9 @@ def test_the_smallest_change_is_the_best_of_all_and_named() -> None:
         {"name": "c", "size": 3.0, "attack": "cw"},
         {"name": "d", "size": 2.0, "attack": "ddn"},
     ]  # fmt: skip
-    assert "2 in L2 in the median, 1.5 to 2.5 for the middle half" in found.told
+    assert (
+        "a median size of 2 in L2, and one from 1.5 to 2.5 for half of the pictures" in found.told
+    )
     assert "found for 3 of 4 pictures, by ddn 2, cw 1" in found.told
     none = Smallest.among("l2", ["a"], [math.inf], [""])
     assert none.told == "No attack fools any of 1 pictures in L2."

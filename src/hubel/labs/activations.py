@@ -9,7 +9,7 @@ from hubel.labs.built import network_for
 from hubel.labs.flatness import FLAT, Flat, flatness
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Learned, Pictures, grey_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_under, panels, png, style
 from hubel.report.wording import percent
 
 SCHEMES = {"sigmoid": "xavier", "tanh": "xavier", "relu": "he"}  # each with the one made for it
@@ -149,7 +149,7 @@ def _picture(
     epochs = list(range(1, 1 + len(errors["relu"][0])))
     layers = list(range(1, 1 + len(HIDDEN)))
     with style():
-        figure, (left, right) = panels(1, 2, width=330, height=250)
+        figure, (left, right) = panels(1, 2, width=330, height=270)
         for kind, (colour, dashes) in LINES.items():
             band(left, epochs, errors[kind], color=colour, linestyle=dashes, lw=1.7,
                  label=f"{WORDS[kind]}, rate {chosen[kind]:g}")  # fmt: skip
@@ -163,5 +163,5 @@ def _picture(
         right.set_xticks(layers)
         for axes in (left, right):
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-            axes.legend(frameon=False, fontsize=8.5)
+            legend_under(axes, columns=3)
         return png(figure)

@@ -23,7 +23,7 @@ from hubel.labs.photographs import photographs, without_photographs
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.report.attack import Example, examples, written
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
 from hubel.report.wording import percent, within
 from hubel.training.evaluate import wilson
 
@@ -274,7 +274,7 @@ def _numbers(runs: Sequence[Distorted]) -> dict[str, Any]:
 
 def _curves(subjects: Mapping[str, Sequence[Distorted]]) -> Drawing:
     with style():
-        figure, axes = panels(1, len(subjects), width=290, height=230)
+        figure, axes = panels(1, len(subjects), width=290, height=250)
         for axis, (name, runs) in zip(axes, subjects.items(), strict=True):
             for attack, (colour, dashes) in LINES.items():
                 shares = [[1.0, *(1 - run.wrong[attack].mean(1))] for run in runs]
@@ -285,7 +285,7 @@ def _curves(subjects: Mapping[str, Sequence[Distorted]]) -> Drawing:
             axis.set_xlabel("ε, the largest change of a pixel")
             axis.set_title(name, fontsize=10)
         axes[0].set_ylabel("share that stays right")
-        axes[0].legend(frameon=False, loc="lower left")
+        legend_below(figure, columns=3)
         drawn = png(figure)
     return Drawing(
         "right-within",

@@ -10,7 +10,7 @@ from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, colour_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, panels, png, style
+from hubel.report.drawing import ACCENT, INK, legend_below, panels, png, style
 from hubel.report.wording import percent
 
 FAMILIES = {"plain": "plain", "resnet": "residual"}
@@ -158,7 +158,7 @@ def _notes(errors: Errors, budget: Budget) -> tuple[str, ...]:
 def _picture(errors: Errors) -> bytes:
     epochs = range(1, 1 + len(errors["plain20"]["train"][0]))
     with style():
-        figure, columns = panels(1, 2, width=330, height=250)
+        figure, columns = panels(1, 2, width=330, height=270)
         for axes, (family, word) in zip(columns, FAMILIES.items(), strict=True):
             for layers, colour in zip(DEPTHS, (INK, ACCENT), strict=True):
                 for part, dashes in (("train", "--"), ("test", "-")):
@@ -170,5 +170,5 @@ def _picture(errors: Errors) -> bytes:
             axes.set(title=word, ylim=(0, 1), ylabel="error")
             by_epoch(axes)
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-        columns[1].legend(frameon=False, fontsize=8.5, loc="upper right")
+        legend_below(figure, columns=4)
         return png(figure)

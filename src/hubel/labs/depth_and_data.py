@@ -12,7 +12,7 @@ from hubel.labs.bands import band
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, accuracy, grey_pictures, learn, spread
 from hubel.networks import catalogue
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
 from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
@@ -172,7 +172,7 @@ def _hungrier(found: Found, weights: dict[str, int], sizes: list[int], n: str) -
 
 def _picture(found: Found, weights: dict[str, int], sizes: list[int]) -> bytes:
     with style():
-        figure, (axes,) = panels(1, 1, width=430, height=280)
+        figure, (axes,) = panels(1, 1, width=430, height=310)
         for name, row in NETWORKS.items():
             band(axes, sizes, found[name], color=row.color, linestyle=row.linestyle, lw=1.8,
                  marker="o", ms=3.5, label=f"{name}, {weights[name]:,} weights")  # fmt: skip
@@ -181,5 +181,5 @@ def _picture(found: Found, weights: dict[str, int], sizes: list[int]) -> bytes:
         axes.minorticks_off()
         axes.set(xlabel="training pictures a class", ylabel="accuracy on test pictures")
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-        axes.legend(frameon=False, fontsize=8.5, loc="lower right", handlelength=3.2)
+        legend_below(figure, columns=2)
         return png(figure)

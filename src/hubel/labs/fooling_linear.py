@@ -16,7 +16,16 @@ from hubel.labs.along_w import Fooled, fooled, learned, pairs, together
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, colour_pictures, grey_pictures, spread
 from hubel.model import Classifier
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    legend_below,
+    panels,
+    plain_logs,
+    png,
+    style,
+)
 from hubel.report.filters import filters
 from hubel.report.rows import Tile, picture_rows
 from hubel.report.wording import percent
@@ -204,7 +213,7 @@ def _curves(found: dict[str, list[Fooled]]) -> Drawing:
         "features": "last layer of a CNN",
     }
     with style():
-        figure, axes = panels(1, len(found), width=236, height=220)
+        figure, axes = panels(1, len(found), width=236, height=240)
         for axis, (kind, runs) in zip(axes, found.items(), strict=True):
             every = together(runs)
             features = kind == "features"
@@ -225,7 +234,7 @@ def _curves(found: dict[str, list[Fooled]]) -> Drawing:
             plain_logs(axis)
             axis.set_xlabel("change, % of the length" if features else "largest change, of 255")
         axes[0].set_ylabel("share of pictures fooled")
-        axes[0].legend(frameon=False, fontsize=8.5, loc="upper left")
+        legend_below(figure, columns=2)
         drawn = png(figure)
     return Drawing(
         "share-fooled",

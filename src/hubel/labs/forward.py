@@ -10,7 +10,7 @@ from hubel.labs.learning import Pictures, accuracy, answers, grey_pictures, lear
 from hubel.labs.neuron import Neuron, neuron
 from hubel.model import Classifier
 from hubel.networks import catalogue
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_under, panels, png, style
 from hubel.report.wording import percent
 
 HIDDEN = 32
@@ -131,7 +131,7 @@ def _picture(
 ) -> bytes:
     sums, wanted, weights = one.sums, one.wanted, one.weights
     with style():
-        figure, axes = panels(1, 5, width=190, height=210)
+        figure, axes = panels(1, 5, width=190, height=220)
         axes[0].imshow(data.test[0, 0].numpy(), cmap="gray")
         axes[0].set_title("x", size=10)
         axes[1].barh(range(len(hidden)), hidden, color=INK)
@@ -145,7 +145,7 @@ def _picture(
             axes[2].barh(at, values, height=0.4, color=colour, label=kind)
         axes[2].set_yticks(range(len(data.classes)), data.classes, fontsize=8)
         axes[2].invert_yaxis()
-        axes[2].legend(frameon=False, fontsize=8)
+        legend_under(axes[2], columns=2)
         axes[2].set_title("probabilities", size=10)
         limit = float(weights.abs().max())
         axes[3].imshow(weights.numpy(), cmap="gray", vmin=-limit, vmax=limit)
@@ -158,5 +158,5 @@ def _picture(
         axes[4].axvline(0, color=INK, lw=0.8, ls=(0, (2, 3)))
         axes[4].set_yticks([])
         axes[4].set_title("its sums", size=10)
-        axes[4].legend(frameon=False, fontsize=8)
+        legend_under(axes[4], columns=2)
         return png(figure)

@@ -11,7 +11,16 @@ from hubel import draws
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    legend_below,
+    panels,
+    plain_logs,
+    png,
+    style,
+)
 from hubel.report.wording import percent
 
 KINDS = {"all pictures": 0, "mini-batches of 64": 64, "one picture": 1}  # pictures in a step
@@ -128,13 +137,13 @@ def _told(way: Way) -> dict[str, Any]:
 
 def _picture(ways: dict[str, Way], slope: Slope, paths: dict[str, Tensor]) -> bytes:
     with style():
-        figure, (left, middle, right) = panels(1, 3, width=250, height=230)
+        figure, (left, middle, right) = panels(1, 3, width=250, height=250)
         for kind, way in ways.items():
             drawn: dict[str, Any] = {"color": COLOURS[kind], "lw": 1.8, "marker": "o", "ms": 3.5}
             left.plot(range(1, len(way.losses) + 1), way.losses, label=kind, **drawn)
             middle.plot(way.seconds, way.losses, **drawn)
         left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
-        left.legend(frameon=False, fontsize=8.5)
+        legend_below(figure, columns=3)
         middle.set(xlabel="seconds", ylim=(0, None), xscale="log")
         plain_logs(middle)
         axis = torch.linspace(-4, 4, 61)

@@ -12,7 +12,7 @@ from hubel import draws
 from hubel.basics.arithmetic import receptive_field
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
 from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
@@ -131,13 +131,13 @@ def extent(name: str, data: Pictures) -> int:
 
 def _chart(kept: dict[str, list[list[float]]], right: dict[str, list[float]]) -> Drawing:
     with style():
-        figure, (left, middle) = panels(1, 2, width=340, height=260)
+        figure, (left, middle) = panels(1, 2, width=340, height=280)
         for name, curves in kept.items():
             colour, dashes = LOOK[name]
             means = [100 * statistics.fmean(column) for column in zip(*curves, strict=True)]
             left.plot(SHIFTS, means, dashes, color=colour, marker="o", ms=3, label=name)
         left.set(xlabel="pixels moved", ylabel="% of right answers that stay right", xticks=SHIFTS)
-        left.legend(frameon=False, fontsize=8.5)
+        legend_below(figure, columns=4)
         for row, (name, values) in enumerate(right.items()):
             percent = [100 * value for value in values]
             middle.plot(percent, [row] * len(percent), "o", color=LOOK[name][0])

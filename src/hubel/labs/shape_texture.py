@@ -15,7 +15,7 @@ from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import answers
 from hubel.labs.photo_surfaces import NETWORK, Named, Photos, photographs
 from hubel.labs.restyled import TRAININGS, Result, Stimuli, trained
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
 from hubel.report.rows import picture_rows
 from hubel.report.wording import interval, percent, tells
 
@@ -213,7 +213,7 @@ def _pictures(shown: Stimuli, copies: Tensor) -> Drawing:
 def _measures(results: tuple[Result, ...]) -> Drawing:
     """Shape bias by start, accuracy by stimulus, error by corruption; one colour a training."""
     with style():
-        figure, axes = panels(1, 3, width=270, height=300)
+        figure, axes = panels(1, 3, width=270, height=320)
         corruptions = list(results[0].errors)
         for place, kind in enumerate(TRAININGS):
             own, colour = _of(results, kind), COLOURS[kind]
@@ -234,7 +234,7 @@ def _measures(results: tuple[Result, ...]) -> Drawing:
         axes[1].axhline(1 / len(CLASSES), color=MUTED, lw=0.6)
         axes[1].set(ylim=(0, 1), title="right, by what is left of the picture")
         axes[1].set_xticks(range(len(STIMULI)), STIMULI)
-        axes[1].legend(frameon=False, fontsize=8)
+        legend_below(figure, columns=3)
         axes[2].set(title="wrong under corruption", xlim=(0, None))
         axes[2].set_yticks(range(len(corruptions)), corruptions, fontsize=7)
         axes[2].invert_yaxis()

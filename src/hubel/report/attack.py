@@ -148,9 +148,9 @@ class Smallest:
         low, median, high = (written(each, self.norm) for each in self.quartiles)
         by = ", ".join(f"{name} {count}" for name, count in self.by.items())
         return (
-            f"The smallest change that fools, of each picture the best of all attacks: {median} in "
-            f"{NORMS[self.norm]} in the median, {low} to {high} for the middle half; found for "
-            f"{len(self.pictures)} of {self.of} pictures, by {by}."
+            f"The smallest change that any of the attacks found has a median size of {median} in "
+            f"{NORMS[self.norm]}, and one from {low} to {high} for half of the pictures. It was "
+            f"found for {len(self.pictures)} of {self.of} pictures, by {by}."
         )
 
 
@@ -240,8 +240,8 @@ class Attacks:
             for near, far in pairwise(line):
                 if line[0].attack == "fgsm" and far.success.part < near.success.part:
                     found.append(
-                        f"{near.name} fools {near.success.part} within {near.within} and "
-                        f"{far.success.part} within {far.within}"
+                        f"{near.name} fools {near.success.part} pictures within {near.within}, but "
+                        f"only {far.success.part} within {far.within}"
                     )
                     break
         return found
@@ -279,8 +279,9 @@ def curves(rows: Sequence[Row], clean: Share) -> bytes:
             own = [row for row in rows if row.norm == norm]
             marks = sorted({row.epsilon for row in own})
             axis.axhline(100 * clean.share, color=MUTED, lw=0.8, ls="dotted")
+            lines = _lines(own)
             # the later, the thinner: lines that lie on each other are all seen
-            for k, line in enumerate(_lines(own)):
+            for k, line in zip(range(len(lines) - 1, -1, -1), lines, strict=True):
                 places = [0, *(marks.index(row.epsilon) + 1 for row in line)]
                 counts = [line[0].before, *(row.accuracy for row in line)]
                 low, high = ([100 * each.interval[side] for each in counts] for side in (0, 1))
@@ -288,7 +289,7 @@ def curves(rows: Sequence[Row], clean: Share) -> bytes:
                 dashes = DASHES[models.index(line[0].model) % len(DASHES)]
                 axis.plot(
                     places, [100 * each.share for each in counts], marker="o", ls=dashes,
-                    color=colour, ms=3.5, lw=max(3.4 - 1.1 * k, 1.2), label=line[0].name,
+                    color=colour, ms=3.5, lw=1.3 + 0.9 * k, label=line[0].name,
                 )  # fmt: skip
                 told = [tells(each.interval) for each in counts]
                 axis.fill_between(places, low, high, where=told, color=colour, alpha=0.13, lw=0)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 INK, ACCENT, MUTED = "#1b1d21", "#c4500c", "#868c96"  # muted is legible on white and on black
 
 _POINTS = 72  # an inch; a figure's unit here is the point, which is also the unit of its SVG
+_BELOW = 38  # points from an axis down to what is below its ticks and its name
 _IN_A_PAGE = {INK: "currentColor", ACCENT: f"var(--accent, {ACCENT})"}
 _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib; a page puts its own font instead
@@ -100,6 +101,17 @@ def legend_below(figure: "Figure", *, columns: int, title: str = "") -> None:
     figure.legend(
         named.values(), named.keys(), frameon=False, fontsize=9, ncols=columns,
         title=title or None, title_fontsize=9, loc="outside lower left",
+    )  # fmt: skip
+
+
+def legend_under(axes: "Axes", *, columns: int = 1) -> None:
+    """What the lines of one of several `panels` are, below its own labels."""
+    from matplotlib.transforms import offset_copy
+
+    below = offset_copy(axes.transAxes, axes.get_figure(root=True), y=-_BELOW, units="points")
+    axes.legend(
+        frameon=False, fontsize=8.5, ncols=columns, loc="upper left", borderaxespad=0,
+        bbox_to_anchor=(0, 0), bbox_transform=below,
     )  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def three_pictures(pictures: Sequence[Pixels], titles: Sequence[str],
                    named: Sequence[Sequence[Named]]) -> bytes:  # fmt: skip
     """Texture, object and conflict, with the most probable classes of each, as PNG."""
     captions = [
-        "\n".join([title, *(f"{percent(p)} {name}" for name, p in rows)])
+        "\n".join([title, *(f"{name}: {percent(p)}" for name, p in rows)])
         for title, rows in zip(titles, named, strict=True)
     ]
     return contact_sheet(pictures, captions, columns=3, cell=170)
@@ -199,7 +199,7 @@ def _point(axes: Any, at: float, row: BiasRow, colour: str) -> None:
 def accuracy_figure(rows: Sequence[Stimulus], chance: float) -> bytes:
     """Accuracy on each stimulus with its interval, and the level of chance, as PNG."""
     with style():
-        figure, axes = canvas(620, 52 + ROW * len(rows), left=230, right=66, top=12, bottom=34)
+        figure, axes = canvas(474, 52 + ROW * len(rows), left=84, right=66, top=12, bottom=34)
         for i, row in enumerate(rows):
             if row.accuracy is None:
                 axes.text(0.02, i, "no picture to show it of", va="center", fontsize=8.5)

@@ -172,7 +172,7 @@ def _examples(images: Sequence[Pixels], rows: Sequence[TrialRow]) -> Drawing:
     chosen = np.unique(np.linspace(0, n - 1, min(n, SHOWN)).round().astype(int)).tolist()
     verdicts = {SHAPE: "the shape", TEXTURE: "the texture"}
     captions = [
-        f"{rows[i].shape_class} in {rows[i].texture_class}\n{rows[i].decision} "
+        f"{rows[i].shape_class} in {rows[i].texture_class}\n{rows[i].decision}: "
         f"{percent(rows[i].probability, 0)}\n{verdicts.get(rows[i].cue, 'neither')}"
         for i in chosen
     ]

@@ -209,7 +209,7 @@ def _examples(sources: Sources, found: Conflicts) -> Drawing:
         if trial.excluded:
             verdict += ", not counted"
         said += [f"shape: {trial.shape_class}", f"texture: {trial.texture_class}",
-                 f"{trial.decision} {percent(share, 0)}\n{verdict}"]  # fmt: skip
+                 f"{trial.decision}: {percent(share, 0)}\n{verdict}"]  # fmt: skip
     return Drawing(
         "conflicts", conflict_sheet(threes, said),
         f"{len(chosen)} of {n} images, each behind its two pictures, with what it is named. All "

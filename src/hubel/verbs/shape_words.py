@@ -45,7 +45,8 @@ def why_none(overall: BiasRow, trials: Sequence[Trial]) -> str:
         because = next(iter(reasons)) if len(reasons) == 1 else "the referee vouches for none"
         return (
             f"There is no shape bias, as no image counts: {because}. Of the {len(trials)} images, "
-            f"{shape} were named by their shape and {texture} by their texture."
+            f"{shape} {'was' if shape == 1 else 'were'} named by the shape and {texture} by the "
+            "texture."
         )
     return "There is no shape bias: no image that counts was named by its shape or its texture."
 
