@@ -9,7 +9,16 @@ from hubel.labs.built import network_for
 from hubel.labs.flatness import FLAT, Flat, flatness
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Learned, Pictures, grey_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, MUTED, legend_under, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_under,
+    panels,
+    png,
+    style,
+)
 from hubel.report.wording import percent
 
 SCHEMES = {"sigmoid": "xavier", "tanh": "xavier", "relu": "he"}  # each with the one made for it
@@ -162,6 +171,6 @@ def _picture(
         right.set(xlabel="hidden layer", ylabel=f"share of slopes below {FLAT}", ylim=(0, 1))
         right.set_xticks(layers)
         for axes in (left, right):
-            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-            legend_under(axes, columns=3)
+            in_percent(axes.yaxis)
+            legend_under(axes, columns=2)
         return png(figure)

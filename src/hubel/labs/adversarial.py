@@ -23,7 +23,16 @@ from hubel.labs.photographs import photographs, without_photographs
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.report.attack import Example, examples, written
-from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    style,
+)
 from hubel.report.wording import percent, within
 from hubel.training.evaluate import wilson
 
@@ -282,6 +291,7 @@ def _curves(subjects: Mapping[str, Sequence[Distorted]]) -> Drawing:
                      lw=1.8, marker="o", ms=3, label=attack)  # fmt: skip
             axis.set_xticks(range(len(EPSILONS) + 1), ["0", *map(written, EPSILONS)], fontsize=8)
             axis.set(ylim=(-0.02, 1.03))
+            in_percent(axis.yaxis)
             axis.set_xlabel("ε, the largest change of a pixel")
             axis.set_title(name, fontsize=10)
         axes[0].set_ylabel("share that stays right")

@@ -10,7 +10,7 @@ from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, colour_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, legend_below, panels, png, style
+from hubel.report.drawing import ACCENT, INK, in_percent, legend_below, panels, png, style
 from hubel.report.wording import percent
 
 FAMILIES = {"plain": "plain", "resnet": "residual"}
@@ -169,6 +169,6 @@ def _picture(errors: Errors) -> bytes:
                     )  # fmt: skip
             axes.set(title=word, ylim=(0, 1), ylabel="error")
             by_epoch(axes)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+            in_percent(axes.yaxis)
         legend_below(figure, columns=4)
         return png(figure)

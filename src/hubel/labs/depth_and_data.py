@@ -12,7 +12,16 @@ from hubel.labs.bands import band
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, accuracy, grey_pictures, learn, spread
 from hubel.networks import catalogue
-from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    style,
+)
 from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
@@ -180,6 +189,6 @@ def _picture(found: Found, weights: dict[str, int], sizes: list[int]) -> bytes:
         axes.set_xticks(sizes, list(map(str, sizes)))
         axes.minorticks_off()
         axes.set(xlabel="training pictures a class", ylabel="accuracy on test pictures")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        in_percent(axes.yaxis)
         legend_below(figure, columns=2)
         return png(figure)

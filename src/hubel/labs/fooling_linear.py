@@ -20,6 +20,7 @@ from hubel.report.drawing import (
     ACCENT,
     INK,
     MUTED,
+    in_percent,
     legend_below,
     panels,
     plain_logs,
@@ -230,6 +231,7 @@ def _curves(found: dict[str, list[Fooled]]) -> Drawing:
             if not features:
                 axis.axvline(SMALL * 255, color=MUTED, lw=0.8, linestyle=":")
             axis.set_title(titles[kind], fontsize=10)
+            in_percent(axis.yaxis)
             axis.set(ylim=(0, 1.02), xscale="log", xlim=(0.1, 1000 if features else 255))
             plain_logs(axis)
             axis.set_xlabel("change, % of the length" if features else "largest change, of 255")

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hubel import draws
+from hubel.labs.bands import by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn
@@ -142,7 +143,8 @@ def _picture(ways: dict[str, Way], slope: Slope, paths: dict[str, Tensor]) -> by
             drawn: dict[str, Any] = {"color": COLOURS[kind], "lw": 1.8, "marker": "o", "ms": 3.5}
             left.plot(range(1, len(way.losses) + 1), way.losses, label=kind, **drawn)
             middle.plot(way.seconds, way.losses, **drawn)
-        left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
+        left.set(ylabel="training loss", ylim=(0, None))
+        by_epoch(left)
         legend_below(figure, columns=3)
         middle.set(xlabel="seconds", ylim=(0, None), xscale="log")
         plain_logs(middle)

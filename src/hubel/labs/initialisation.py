@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from hubel import draws
-from hubel.labs.bands import band
+from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.habits import habits, habits_picture
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
@@ -149,6 +149,7 @@ def _picture(before: Statistics, losses: Curves) -> bytes:
                     axes[2 * i + j].set_ylim(1e-14, 30)
                     plain_logs(axes[2 * i + j], decades=3)
             axes[j].set_title(word)
+            by_epoch(axes[4 + j])
             axes[4 + j].set_ylim(0, 2.5)
         legend_below(figure, columns=4)
         return png(figure)

@@ -8,7 +8,7 @@ import torch
 
 from hubel import draws
 from hubel.data.batches import Batches
-from hubel.labs.bands import band
+from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn, spread
@@ -134,7 +134,8 @@ def _picture(curves: dict[str, list[list[float]]], test: RangeTest, proposed: fl
             epochs = range(1, len(rows[0]) + 1)
             band(left, list(epochs), rows, color=COLOURS[word], lw=1.8, label=label)
         left.axhline(GUESS, color=MUTED, lw=0.8, ls=(0, (2, 3)))
-        left.set(xlabel="epoch", ylabel="training loss", ylim=(0, 3))
+        left.set(ylabel="training loss", ylim=(0, 3))
+        by_epoch(left)
         legend_under(left, columns=3)
         right.plot(test.rates, test.losses, color=MUTED, lw=0.8)
         right.plot(test.rates, test.smoothed, color=INK, lw=1.8)

@@ -12,7 +12,16 @@ from hubel import draws
 from hubel.basics.arithmetic import receptive_field
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    style,
+)
 from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
@@ -136,14 +145,16 @@ def _chart(kept: dict[str, list[list[float]]], right: dict[str, list[float]]) ->
             colour, dashes = LOOK[name]
             means = [100 * statistics.fmean(column) for column in zip(*curves, strict=True)]
             left.plot(SHIFTS, means, dashes, color=colour, marker="o", ms=3, label=name)
-        left.set(xlabel="pixels moved", ylabel="% of right answers that stay right", xticks=SHIFTS)
+        left.set(xlabel="pixels moved", ylabel="of right answers, stay right", xticks=SHIFTS)
         legend_below(figure, columns=4)
+        for axis in (left.yaxis, middle.xaxis):
+            in_percent(axis, whole=100)
         for row, (name, values) in enumerate(right.items()):
             percent = [100 * value for value in values]
             middle.plot(percent, [row] * len(percent), "o", color=LOOK[name][0])
         middle.set_yticks(range(len(right)), list(right))
         middle.invert_yaxis()
-        middle.set(xlabel="% of test pictures right; a dot a start")
+        middle.set(xlabel="of test pictures, right; a dot a start")
         text = (
             "Test pictures moved: how many stay right of those that were; and accuracy, not moved."
         )

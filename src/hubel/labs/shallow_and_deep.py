@@ -14,7 +14,7 @@ from hubel.labs.inversion import inversion, inversion_picture, likeness
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, colour_pictures, learn
 from hubel.mistakes import Failure
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, in_percent, panels, png, style
 from hubel.report.wording import interval, percent, tells
 from hubel.training.comparison import beside
 from hubel.training.evaluate import wilson
@@ -156,6 +156,6 @@ def _bars(rated: dict[str, Rated]) -> bytes:
             axes.text(1.015, i, percent(one.accuracy), va="center", fontsize=9)
         axes.set_yticks(range(len(rated)), list(rated))
         axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        in_percent(axes.xaxis)
         axes.set(xlim=(0, 1), xlabel="accuracy on test pictures")
         return png(figure)

@@ -15,7 +15,16 @@ from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import answers
 from hubel.labs.photo_surfaces import NETWORK, Named, Photos, photographs
 from hubel.labs.restyled import TRAININGS, Result, Stimuli, trained
-from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    style,
+)
 from hubel.report.rows import picture_rows
 from hubel.report.wording import interval, percent, tells
 
@@ -238,6 +247,8 @@ def _measures(results: tuple[Result, ...]) -> Drawing:
         axes[2].set(title="wrong under corruption", xlim=(0, None))
         axes[2].set_yticks(range(len(corruptions)), corruptions, fontsize=7)
         axes[2].invert_yaxis()
+        for axis in (axes[0].yaxis, axes[1].yaxis, axes[2].xaxis):
+            in_percent(axis)
         picture = png(figure)
     return Drawing(
         "measures",

@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubel.findings import Drawing
-from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, shortened, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    shortened,
+    style,
+)
 from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import picture_of
 from hubel.report.rows import Tile, picture_rows
@@ -297,8 +307,9 @@ def curves(rows: Sequence[Row], clean: Share) -> bytes:
                 range(len(marks) + 1), ["0", *(written(mark, norm) for mark in marks)], fontsize=8
             )
             axis.set_ylim(0, 102)
+            in_percent(axis.yaxis, whole=100)
             axis.set_xlabel(f"largest change, {NORMS[norm]}")
-        axes[0].set_ylabel("accuracy on all pictures, %")
+        axes[0].set_ylabel("accuracy on all pictures")
         legend_below(figure, columns=4 * len(norms))
         return png(figure)
 

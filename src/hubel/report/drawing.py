@@ -16,6 +16,7 @@ from hubel.legible import legible as legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 INK, ACCENT, MUTED = "#1b1d21", "#c4500c", "#868c96"  # muted is legible on white and on black
@@ -115,6 +116,11 @@ def legend_under(axes: "Axes", *, columns: int = 1) -> None:
     )  # fmt: skip
 
 
+def in_percent(axis: "Axis", *, whole: float = 1.0) -> None:
+    """An axis of shares, `whole` being all: its ticks as percentages."""
+    axis.set_major_formatter(lambda value, _: f"{round(100 * value / whole, 6):g} %")
+
+
 def plain_logs(axes: "Axes", *, decades: int = 1) -> None:
     """Plain numbers at the ticks of logarithmic axes, every so many decades, and no minor ones.
 
@@ -125,7 +131,7 @@ def plain_logs(axes: "Axes", *, decades: int = 1) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_locator(LogLocator(10.0**decades))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}".replace("e-0", "e-")))
             axis.set_minor_locator(NullLocator())
 
 
