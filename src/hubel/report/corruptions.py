@@ -157,11 +157,13 @@ def by_severity(rows: Sequence[Row], clean: Share, severities: Sequence[int]) ->
         most = max(each.interval[1] for row in rows for each in row.errors)
         for axis, family in zip(axes, families, strict=False):
             axis.axhline(100 * clean.share, color=MUTED, lw=0.8, ls="dotted")
-            for k, row in enumerate(row for row in rows if row.family == family):
+            own = [row for row in rows if row.family == family]
+            for k, row in enumerate(own):
                 colour = COLOURS[k % len(COLOURS)]
-                aside = APART * k  # so that intervals of one severity stand beside each other
+                # so that intervals of one severity stand beside each other
+                aside = APART * (k - (len(own) - 1) / 2)
                 line = [100 * clean.share, *(100 * each.share for each in row.errors)]
-                places = [aside + i for i in range(len(line))]
+                places = [0.0, *(aside + i for i in range(1, len(line)))]
                 axis.plot(places, line, "o-", color=colour, ms=3.5, lw=1.3, label=row.name)
                 for at, each in zip(places[1:], row.errors, strict=True):
                     if tells(each.interval):

@@ -137,14 +137,16 @@ def strongest_units(
             above, between, *below = axes[i :: len(units)]
             above.imshow(maps[i], cmap=HEAT)
             _bare(above, name)
+            _squarely(above, maps[i].shape)
             top, left, bottom, right = boxes[i]
             here = slice(top, bottom), slice(left, right)
             _show(between, picture[here], "")
+            _squarely(between, picture[here].shape)
             for axis, signed in zip(below, projections.values(), strict=True):
                 _show(axis, around_grey(signed[i][here]), "")
+                _squarely(axis, picture[here].shape)
         for row, word in enumerate(rows):
             axes[row * len(units)].set_ylabel(word, fontsize=9)
-        figure.align_ylabels(axes[:: len(units)])
         return png(figure)
 
 
@@ -174,6 +176,14 @@ def _show(axis: "Axes", picture: Image, title: str) -> None:
     grey = picture.shape[2] == 1
     axis.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0, vmax=1)
     _bare(axis, title)
+
+
+def _squarely(axis: "Axes", shape: tuple[int, ...]) -> None:
+    """Room for the longer side both ways: what is not square stands in the middle of a square."""
+    height, width = shape[:2]
+    half = max(height, width) / 2
+    down, across = (height - 1) / 2, (width - 1) / 2
+    axis.set(xlim=(across - half, across + half), ylim=(down + half, down - half))
 
 
 def _faint(axis: "Axes", picture: Image) -> None:

@@ -170,9 +170,9 @@ def _three(
             pictures, (f"texture: {texture}", f"object: {shape}", "object in the texture"),
             [_best(row, namer.classes, TOP) for row in rows],
         ),
-        f"{sources.names[pair.texture]}, {sources.names[pair.shape]}, and the shape of this in the "
-        "texture of that. Of all pairs, the network is surest of this one's two pictures; its "
-        "answer to the third had no part in the choice.",
+        f"{sources.names[pair.texture]}, {sources.names[pair.shape]}, and the second in the texture "
+        "of the first. They were chosen because the network is surest of these two; its answer to "
+        "the third played no part.",
     )  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def _examples(sources: Sources, found: Conflicts) -> Drawing:
     n = len(found.images)
     chosen = np.unique(np.linspace(0, n - 1, min(n, EXAMPLES)).round().astype(int)).tolist()
     threes, said = [], []
-    verdicts = {SHAPE: "the shape", TEXTURE: "the texture"}
+    verdicts = {SHAPE: "by shape", TEXTURE: "by texture"}
     for i in chosen:
         pair, trial = found.pairs[i], found.trials[i]
         threes.append((
@@ -205,7 +205,7 @@ def _examples(sources: Sources, found: Conflicts) -> Drawing:
             _upright(found.images[i]),
         ))  # fmt: skip
         share = float(found.probabilities[i].max())
-        verdict = verdicts.get(trial.cue, "neither")
+        verdict = verdicts.get(trial.cue, "by neither")
         if trial.excluded:
             verdict += ", not counted"
         said += [f"shape: {trial.shape_class}", f"texture: {trial.texture_class}",
