@@ -9,7 +9,7 @@ import typer
 
 from hubel.cli import completion
 from hubel.cli.options import Json, Workers
-from hubel.report.wording import percent
+from hubel.report.wording import counted, percent
 
 if TYPE_CHECKING:
     from hubel.results import Inspection
@@ -117,7 +117,7 @@ def _lines(found: "Inspection") -> Iterator[str]:
     for notice in found.notices:
         yield f"Note     {legible(notice)}"
     if found.copies:
-        yield f"Copies   {len(found.copies)} pair(s) of (nearly) the same picture"
+        yield f"Copies   {counted(len(found.copies), 'pair')} of (nearly) the same picture"
         for pair in found.copies[:MOST]:
             how = "is" if pair.equal else "is, mirrored," if pair.mirrored else "is nearly"
             like = "" if pair.equal else f" (likeness {pair.likeness:.2f})"

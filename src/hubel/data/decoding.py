@@ -185,7 +185,8 @@ def _from_files(
                 writer.add(key, picture, mend=mend)
             yield picture
     if damaged:
-        told.append(f"{damaged:,} decoded picture(s) kept in {store.path} were damaged: made anew.")
+        were = "picture was" if damaged == 1 else "pictures were"
+        told.append(f"{damaged:,} decoded {were} found damaged in {store.path}, and made anew.")
     if wrong:
         told.append(f"The decoded pictures could not all be kept for next time: {wrong[0]}.")
     if missing:

@@ -170,9 +170,9 @@ def _three(
             pictures, (f"texture: {texture}", f"object: {shape}", "object in the texture"),
             [_best(row, namer.classes, TOP) for row in rows],
         ),
-        f"{sources.names[pair.texture]}, {sources.names[pair.shape]}, and the second in the texture "
-        "of the first. They were chosen because the network is surest of these two; its answer to "
-        "the third played no part.",
+        f"{sources.names[pair.texture]}, {sources.names[pair.shape]}, and the second in the "
+        "texture of the first. They were chosen because the network is surest of these two; its "
+        "answer to the third played no part.",
     )  # fmt: skip
 
 
