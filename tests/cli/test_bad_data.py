@@ -69,7 +69,7 @@ def test_too_many_bad_pictures_stop_it_with_their_names(
         (folder / "grey" / f"{i}.png").write_bytes(b"no picture")
     answer = hubel_command("train", folder, *QUICK, "--workers", workers, "--out", tmp_path / "run")
     assert answer.code == 1
-    assert "more than 5%" in answer.err
+    assert "more than 5 %" in answer.err
     assert "grey/" in answer.err
     assert not (tmp_path / "run").exists()
 

@@ -89,7 +89,7 @@ def _finding(found: dict[str, list[Fooled]], data: dict[str, Pictures]) -> Findi
         ]  # fmt: skip
         holds &= not against
         medians += [float(np.median(each.least.linf)) * 255 for each in runs]
-        right = spread(each.accuracy for each in runs)
+        right = f"{spread(100 * each.accuracy for each in runs)} %"
         told.append(f"{n} {kind} ones ({data[kind].what}, {right} of all are named rightly)")
         said.append(
             f"{kind.capitalize()} pictures: along x + αw, within [0, 1], {percent(float(reached))} "
@@ -145,7 +145,7 @@ def _lines(kind: str, data: Pictures, runs: list[Fooled]) -> list[str]:
 def _last(runs: list[Fooled]) -> str:
     every = together(runs)
     return (
-        f"The last layer of a convolutional network (right on {spread(r.accuracy for r in runs)}): "
+        f"The last layer of a convolutional network (right on {spread(100 * r.accuracy for r in runs)} %): "
         f"along h + αw the features of a picture come to be named as each other class in "
         f"{percent(pairs(runs), 0)} of the cases; the least change is "
         f"{percent(np.median(every.l2))} of their length in the median, along random signs "

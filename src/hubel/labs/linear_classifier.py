@@ -51,7 +51,7 @@ def linear_classifier(setting: Setting) -> Shown:
                 (rows, numbers) == (10, 32 * 32 * 3) and bounds[0] > chance,
                 f"{len(data.train):,} pictures of {data.what} to learn from, {n:,} held out, "
                 f"{orders} orders",
-                f"accuracy {spread(accuracies)} over the orders",
+                f"accuracy {spread(100 * each for each in accuracies)} % over the orders",
             ),
             Finding(
                 "L11",
