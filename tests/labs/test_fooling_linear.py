@@ -104,8 +104,8 @@ def test_the_claim_has_to_hold_of_both_kinds(colour: along_w.Fooled, holds: bool
 def test_the_table_has_a_line_for_every_wrong_class() -> None:
     lines = lab._lines("grey", DATA, [made(0.01, 0.5, 15)])
     assert lines == [
-        "grey, x + αw for b: named so are 75 % of 20; in the median α = 0.5, and the largest change "
-        "of a pixel 128/255.",
+        "grey, x + αw for b: named so are 75 % of 20; in the median α = 0.5, and the largest "
+        "change of a pixel 128/255.",
         "grey, x + αw for c: named so are 0 % of 20; in the median never.",
     ]
 

@@ -145,7 +145,8 @@ def _lines(kind: str, data: Pictures, runs: list[Fooled]) -> list[str]:
 def _last(runs: list[Fooled]) -> str:
     every = together(runs)
     return (
-        f"The last layer of a convolutional network (right on {spread(100 * r.accuracy for r in runs)} %): "
+        "The last layer of a convolutional network (right on "
+        f"{spread(100 * r.accuracy for r in runs)} %): "
         f"along h + αw the features of a picture come to be named as each other class in "
         f"{percent(pairs(runs), 0)} of the cases; the least change is "
         f"{percent(np.median(every.l2))} of their length in the median, along random signs "
