@@ -96,7 +96,7 @@ def test_the_claim_has_to_hold_of_both_kinds(colour: along_w.Fooled, holds: bool
     assert finding.id == "L49"
     assert finding.holds is holds
     assert ("Against the claim: " in finding.measured) is not holds
-    assert "40 grey ones (noise, 0.8 to 0.8 of all are named rightly)" in finding.n
+    assert "40 grey ones (noise, 80 to 80 % of all are named rightly)" in finding.n
     other = lab._finding({"grey": [colour], "colour": [grey], "features": [grey]}, data)
     assert other.holds is holds
 

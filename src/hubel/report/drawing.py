@@ -88,8 +88,8 @@ def panels(
 def legend_above(axes: "Axes", *, columns: int = 1) -> None:
     """What the lines are, above the axes: inside them it would cover a line sooner or later."""
     axes.legend(
-        frameon=False, fontsize=9, ncols=columns,
-        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3,
+        frameon=False, fontsize=8.5, ncols=columns, handlelength=1.4, handletextpad=0.6,
+        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3, borderpad=0.2,
     )  # fmt: skip
 
 
