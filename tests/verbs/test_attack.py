@@ -92,7 +92,7 @@ def test_the_page_its_pictures_and_its_figures(run: Path, other: Path, tmp_path:
     (smallest,) = told["smallest"]
     assert smallest["norm"] == "l2"
     assert sum(smallest["by"].values()) == len(smallest["pictures"]) <= smallest["of"]
-    assert "The smallest change that fools" in page
+    assert "The smallest change that any of the attacks found" in page
     assert (told["transfer"]["norm"], told["transfer"]["epsilon"]) == ("linf", 0.2)
     names, shares = told["transfer"]["networks"], told["transfer"]["shares"]
     assert names == ["digits", "others"]
