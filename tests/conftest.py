@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from hubel.lock import LOCK
@@ -20,6 +21,23 @@ class Answer(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def _legends_cover_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every figure that any test draws: no legend lies on axes that show something."""
+    save = Figure.savefig
+
+    def checked(figure: Figure, *arguments: object, **options: object) -> None:
+        save(figure, *arguments, **options)  # type: ignore[arg-type]
+        axes = [each.get_window_extent() for each in figure.axes if each.axison]
+        for legend in (*figure.legends, *(a.legend_ for a in figure.axes if a.legend_)):
+            box = legend.get_window_extent()
+            assert not any(box.overlaps(each) for each in axes)
+            inside = box.x0 >= figure.bbox.x0 - 1 and box.x1 <= figure.bbox.x1 + 1
+            assert inside, "a legend is wider than its figure"
+
+    monkeypatch.setattr(Figure, "savefig", checked)
 
 
 Command = Callable[..., Answer]

@@ -69,7 +69,7 @@ def test_a_restless_ground_is_further_away() -> None:
     [
         (np.full((3, 20, 20), 0.4), "nothing differs"),
         (np.random.default_rng(1).random((3, 20, 20)), "do not fall apart"),
-        (np.where(disc(20, 1.2), 0.0, 1.0)[None].repeat(3, 0), "covers 1%"),
+        (np.where(disc(20, 1.2), 0.0, 1.0)[None].repeat(3, 0), "covers 1 %"),
         (np.where(CROSS, 0.0, 1.0)[None], "of the border"),
     ],
 )

@@ -59,7 +59,7 @@ def test_fetched_once_checked_and_asked(
     assert server.ranges == []  # nothing is fetched unasked
     answer = hubel_command("predict", "resnet18", "cat.png", "--download", "--top", 1)
     assert answer.code == 0, answer.err
-    assert "100.00%  tench" in answer.out
+    assert "100.00 %  tench" in answer.out
     assert kept(tmp_path) == [file]
     for more in ((), ("--download",)):
         assert hubel_command("predict", "resnet18", "cat.png", *more).code == 0

@@ -119,7 +119,7 @@ def test_a_class_that_is_too_small_to_be_split(
     paint(folder / "rare" / "0.png", 0, 0)
     answer = hubel_command("train", folder, *QUICK, "--out", tmp_path / "run")
     assert answer.code == 1
-    assert "'rare' has 1 picture(s)" in answer.err
+    assert "'rare' has 1 picture" in answer.err
 
 
 @pytest.mark.usefixtures("no_work")

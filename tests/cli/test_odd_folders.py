@@ -78,7 +78,7 @@ def test_a_class_of_three_beside_a_large_one(
     two.unlink()
     answer = hubel_command("train", folder, *QUICK, "--out", tmp_path / "run2")
     assert answer.code == 1
-    assert "'rare' has 2 picture(s)" in answer.err
+    assert "'rare' has 2 pictures" in answer.err
 
 
 def test_links_and_loops_of_links(hubel_command: Command, folder: Path, tmp_path: Path) -> None:

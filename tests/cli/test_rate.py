@@ -34,7 +34,7 @@ def test_the_rate_is_found_said_and_nothing_else_is_changed(
     assert isinstance(rate, float)
     assert 1e-5 < rate < 5
     sentence = next(line for line in told.err.splitlines() if line.startswith("lr=auto"))
-    assert re.match(rf"lr=auto: {rate:g}, at which the loss had done 95% of its fall", sentence)
+    assert re.match(rf"lr=auto: {rate:g}, at which the loss had done 95 % of its fall", sentence)
     assert sentence in json.loads((found / "status.json").read_text())["notices"]
     # the rate by its number: the same recipe and bit for bit the same weights
     assert hubel_command(*MLP, *chosen, "--lr", rate, "--out", named).code == 0

@@ -61,7 +61,7 @@ def test_unreadable_pictures_are_left_out_by_name(folder: Path) -> None:
     assert dict(loaded.unreadable)["grey/5.png"] == "there is no such file"
     assert len(loaded.labels) == len(loaded.images) == 27
     assert "dark/3.png" not in loaded.names
-    with pytest.raises(Failure, match=r"2 of 29 .* more than 5%"):
+    with pytest.raises(Failure, match=r"2 of 29 .* more than 5 %"):
         load(samples, PixelSpec((8, 8)), max_unreadable=0.05)
 
 

@@ -128,7 +128,7 @@ def test_a_missing_test_split_is_split_off_when_asked_for(tmp_path: Path) -> Non
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (10, 4, 6)
     names = [set(s.names) for s in (splits.train, splits.validation, splits.test)]
     assert len(set.union(*names)) == 20
-    assert "No test split: 30% of train/ was split off, by class." in splits.notices
+    assert "No test split: 30 % of train/ was split off, by class." in splits.notices
     assert len(open_splits(root).test) == 0  # nobody asked
     with pytest.raises(Mistake, match=r"--validation 0\.5 and --test 0\.5 leave nothing"):
         open_splits(root, validation=0.5, test=0.5)

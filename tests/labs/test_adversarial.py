@@ -12,6 +12,7 @@ from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.networks.linear import linear
 from hubel.pixels import PixelSpec
+from hubel.report.wording import percent
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_lines_count_together_and_drawings_show(found: Distorted) -> None:
     lines = lab._lines("clothing", [found, found])
     at = EPSILONS.index(AT)
     right = 1 - found.wrong["PGD"][at].mean()
-    assert f"8/255 {right:.1%}" in lines[2]
+    assert f"8/255 {percent(float(right))}" in lines[2]
     assert f"of {2 * int(found.fools.sum())} of 60 that fool" in lines[3]
     drawings = [lab._curves({"clothing": [found, found]}), lab._examples("clothing", found),
                 lab._ostriches(Setting("quick"), found)]  # fmt: skip
@@ -103,8 +104,8 @@ def test_lines_count_together_and_drawings_show(found: Distorted) -> None:
 def test_transfer_is_told_by_rows() -> None:
     lines = lab._transfers(torch.tensor([[1.0, 0.25], [0.5, 0.75]]), ("p", "q"), 8)
     assert lines == [
-        "Made for p within 8/255, of 8 pictures that all name rightly: fools it in 100%; q 25%.",
-        "Made for q within 8/255, of 8 pictures that all name rightly: fools it in 75%; p 50%.",
+        "Made for p within 8/255, of 8 pictures that all name rightly: fools it in 100 %; q 25 %.",
+        "Made for q within 8/255, of 8 pictures that all name rightly: fools it in 75 %; p 50 %.",
     ]
 
 

@@ -10,6 +10,7 @@ from hubel.labs import fooling_photos
 from hubel.labs.lab import Setting
 from hubel.labs.learning import Pictures
 from hubel.mistakes import Failure
+from hubel.report.wording import percent
 
 TEST = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(6, 1, 4, 4) * 20
 DATA = Pictures(
@@ -48,7 +49,7 @@ def test_the_claim_is_held_against_the_medians_of_both_encodings(
     }
     finding = lab._finding(made, torch.linspace(0, 0.4, 11), RIGHT, DATA)
     assert finding.holds is holds
-    assert f"cppn {sorted(cppn)[1]:.2%} (least 20.00%" in finding.measured
+    assert f"cppn {percent(sorted(cppn)[1], 2)} (least 20.00 %" in finding.measured
     assert "each other: cppn 3, direct 3, gradient 3 of 3" in finding.measured
     assert "same class in: cppn 2, direct 2, gradient 2 of 3" in finding.measured
     drawings = lab._drawings(made, torch.linspace(0, 0.4, 11), DATA)

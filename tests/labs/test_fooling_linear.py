@@ -96,7 +96,7 @@ def test_the_claim_has_to_hold_of_both_kinds(colour: along_w.Fooled, holds: bool
     assert finding.id == "L49"
     assert finding.holds is holds
     assert ("Against the claim: " in finding.measured) is not holds
-    assert "40 grey ones (noise, 0.8 to 0.8 of all are named rightly)" in finding.n
+    assert "40 grey ones (noise, 80 to 80 % of all are named rightly)" in finding.n
     other = lab._finding({"grey": [colour], "colour": [grey], "features": [grey]}, data)
     assert other.holds is holds
 
@@ -104,9 +104,9 @@ def test_the_claim_has_to_hold_of_both_kinds(colour: along_w.Fooled, holds: bool
 def test_the_table_has_a_line_for_every_wrong_class() -> None:
     lines = lab._lines("grey", DATA, [made(0.01, 0.5, 15)])
     assert lines == [
-        "grey, x + αw for b: named so are 75% of 20; in the median α = 0.5, and the largest change "
-        "of a pixel 128/255.",
-        "grey, x + αw for c: named so are 0% of 20; in the median never.",
+        "grey, x + αw for b: named so are 75 % of 20; in the median α = 0.5, and the largest "
+        "change of a pixel 128/255.",
+        "grey, x + αw for c: named so are 0 % of 20; in the median never.",
     ]
 
 

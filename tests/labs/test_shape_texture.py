@@ -19,6 +19,7 @@ from hubel.labs.restyled import TRAININGS, Result, Stimuli
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.pixels import PixelSpec
+from hubel.report.wording import percent
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,7 @@ def test_a_quick_lab_says_what_it_measured(shown: Shown) -> None:
     assert [each["training"] for each in trainings] == list(TRAININGS)
     assert finding.id == "L51"
     for each in trainings:
-        assert f"{np.mean(list(each['errors'].values())):.1%}" in finding.measured
+        assert percent(float(np.mean(list(each["errors"].values())))) in finding.measured
     assert {drawing.name for drawing in shown.drawings} == {"stimuli", "measures", "three-pictures"}
     assert shown.lines[-1] == "Photographs are left out of a quick lab."
     assert shown.numbers["photographs"] is None

@@ -4,8 +4,19 @@ import math
 from collections.abc import Sequence
 
 import pytest
+from matplotlib.figure import Figure
 
-from hubel.report.attack import Attacks, Row, Share, Smallest, Transfer, Tried, attack_page
+from hubel.report import attack as module
+from hubel.report.attack import (
+    Attacks,
+    Row,
+    Share,
+    Smallest,
+    Transfer,
+    Tried,
+    attack_page,
+    curves,
+)
 
 FACTS = {"date": "2026-01-31", "hubel": "1", "torch": "2", "model": "mine", "data": "test",
          "pictures": 40, "of": 40, "target": None, "seed": 0}  # fmt: skip
@@ -52,7 +63,9 @@ def test_a_failed_check_comes_first_in_the_headline() -> None:
 
 def test_why_one_step_recovers_is_said_where_it_does() -> None:
     rows = [row("fgsm", 0.1, 30), row("fgsm", 0.2, 20), row("pgd", 0.1, 35), row("pgd", 0.2, 40)]
-    assert attacks(rows).overshot == ["fgsm fools 30 within 0.1 and 20 within 51/255"]
+    assert attacks(rows).overshot == [
+        "fgsm fools 30 pictures within 0.1, but only 20 within 51/255"
+    ]
     page = attack_page(attacks(rows), FACTS)
     assert "goes past what a shorter one reaches" in page
     assert attacks([rows[0], rows[2], rows[3]]).overshot == []
@@ -70,7 +83,9 @@ def test_the_smallest_change_is_the_best_of_all_and_named() -> None:
         {"name": "c", "size": 3.0, "attack": "cw"},
         {"name": "d", "size": 2.0, "attack": "ddn"},
     ]  # fmt: skip
-    assert "2 in L2 in the median, 1.5 to 2.5 for the middle half" in found.told
+    assert (
+        "a median size of 2 in L2, and one from 1.5 to 2.5 for half of the pictures" in found.told
+    )
     assert "found for 3 of 4 pictures, by ddn 2, cw 1" in found.told
     none = Smallest.among("l2", ["a"], [math.inf], [""])
     assert none.told == "No attack fools any of 1 pictures in L2."
@@ -90,3 +105,23 @@ def test_tables_scroll_in_their_column() -> None:
                     transfer=Transfer(("m",), ((1.0,),), 3, "linf", 0.1))  # fmt: skip
     page = attack_page(found, FACTS)
     assert page.count("<table") == page.count('<div class="scroll">\n  <table') == 3
+
+
+def test_lines_that_lie_on_each_other_are_all_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(module, "png", lambda figure: [drawn.append(figure), b""][1])
+    names = ("fgsm", "pgd", "apgd", "search")
+    curves([row(name, e, 30) for name in names for e in (0.1, 0.2)], share(40))
+    [axes] = drawn[0].axes
+    widths = [line.get_linewidth() for line in axes.lines if line.get_label() in names]
+    assert widths[:3] == sorted(widths[:3], reverse=True)
+    assert min(widths) > 1
+    drawn[0].draw_without_rendering()
+    [legend] = drawn[0].legends
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+
+
+def test_every_column_has_a_name() -> None:
+    page = attack_page(attacks([row("pgd", 0.1, 3)], [tried("pgd", True)]), FACTS)
+    assert page.count("<thead>") == 2
+    assert "<th></th>" not in page

@@ -76,5 +76,5 @@ def test_worst_agrees_with_sorting_every_pair(rows: list[list[int]]) -> None:
         for j in range(4)
         if i != j and rows[i][j]
     ]
-    slow = sorted(pairs, key=lambda pair: -pair.pictures)[:5]
+    slow = sorted(pairs, key=lambda pair: (-pair.pictures, -pair.share))[:5]
     assert worst(np.array(rows), "abcd", most=5) == slow

@@ -6,6 +6,7 @@ import pytest
 
 from hubel.mistakes import Mistake
 from hubel.report.curves import curves
+from hubel.report.training_loss import grey
 
 HISTORY = [
     {"epoch": e, "loss": 1 / e, "accuracy": 1 - 0.5 / e, "validation_accuracy": 0.8, "rate": 0.1}
@@ -64,3 +65,10 @@ def test_gaps_and_extremes_are_drawn(history: list[dict[str, float]]) -> None:
 def test_an_empty_history_is_a_mistake() -> None:
     with pytest.raises(Mistake, match="no finished epoch"):
         curves([])
+
+
+def test_the_longest_legend_fits() -> None:
+    # which the fixture that looks at every figure would find
+    recipe = {"flip": True, "adversary": "fast", "smoothing": 0.1}
+    both = [{"loss": 1.0, "accuracy": 0.5, "validation_loss": 1.0, "validation_accuracy": 0.5}]
+    assert b"attacked, smoothed" in curves(both, training=grey(recipe)[:2]).loss

@@ -12,8 +12,10 @@ from hubel.report.drawing import (
     INK,
     canvas,
     columns,
+    in_percent,
     legend_above,
     legend_below,
+    legend_under,
     legible,
     panels,
     png,
@@ -58,6 +60,31 @@ def test_legends_cover_no_line() -> None:
         assert [text.get_text() for text in several.legends[0].get_texts()] == [
             "training: augmented, smoothed", "validation",
         ]  # fmt: skip
+
+
+def test_a_legend_under_one_of_several_panels_covers_none() -> None:
+    with style():
+        figure, axes = panels(2, 2)
+        for each in axes:
+            each.plot([0, 1], [0, 1], label="a line")
+            each.set(xlabel="epoch", title="a panel")
+            legend_under(each, columns=2)
+        figure.draw_without_rendering()
+        for each in axes:
+            box = each.legend_.get_window_extent()
+            assert not any(box.overlaps(axis.get_window_extent()) for axis in axes)
+            assert box.y1 < each.xaxis.label.get_window_extent().y0
+            assert not any(box.overlaps(axis.title.get_window_extent()) for axis in axes)
+
+
+def test_ticks_are_percentages_whatever_is_all() -> None:
+    with style():
+        _, axes = panels(1, 2)
+        for axis, whole in zip(axes, (1.0, 100.0), strict=True):
+            axis.plot([0, 1], [0, 0.15 * whole])
+            in_percent(axis.yaxis, whole=whole)
+            axis.set_yticks([0, 0.15 * whole])
+            assert [text.get_text() for text in axis.get_yticklabels()] == ["0 %", "15 %"]
 
 
 def test_rc_params_and_warnings_are_left_as_found() -> None:

@@ -298,3 +298,23 @@ assert "matplotlib" in sys.modules
 assert not {"torch", "matplotlib.pyplot"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_off_in_the_recipe_is_folded_away(report: TrainingReport) -> None:
+    recipe = {"lr": 0.02, "flip": False, "mixup": 0.0, "adversary": None, "widths": (16, 0)}
+    page = training_page(replace(report, recipe=recipe))
+    shown, folded = page.split("3 settings that are 0 or off")
+    for name in ("lr", "widths"):
+        assert f"<th>{name}</th>" in shown
+    for name in ("flip", "mixup", "adversary"):
+        assert f"<th>{name}</th>" in folded
+    assert "0 or off" not in training_page(replace(report, recipe={"lr": 0.02}))
+
+
+def test_every_bar_stands_beside_the_figure_that_it_draws(report: TrainingReport) -> None:
+    page = training_page(report)
+    assert re.search(r"<th>Recall</th><th class=\"bar\"></th>", page)
+    for percent, bar in re.findall(
+        r"<td>([\d.]+)\xa0%</td><td class=\"bar\"><span style=\"width: ([\d.]+)%", page
+    ):
+        assert float(percent) == float(bar)

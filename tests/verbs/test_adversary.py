@@ -56,7 +56,7 @@ def test_a_collapse_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert found.best_epoch == 1
     [told] = [each for each in heard.notices if "under attack fell" in each]
-    assert "from 60.0% to 20.0%" in told
+    assert "from 60.0 % to 20.0 %" in told
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("adversarial")])

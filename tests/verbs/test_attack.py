@@ -92,7 +92,7 @@ def test_the_page_its_pictures_and_its_figures(run: Path, other: Path, tmp_path:
     (smallest,) = told["smallest"]
     assert smallest["norm"] == "l2"
     assert sum(smallest["by"].values()) == len(smallest["pictures"]) <= smallest["of"]
-    assert "The smallest change that fools" in page
+    assert "The smallest change that any of the attacks found" in page
     assert (told["transfer"]["norm"], told["transfer"]["epsilon"]) == ("linf", 0.2)
     names, shares = told["transfer"]["networks"], told["transfer"]["shares"]
     assert names == ["digits", "others"]
@@ -350,15 +350,17 @@ def test_the_minutes_pay_for_so_many_pictures_and_checks(run: Path, tmp_path: Pa
     n, tried, told = paid(1.0, 2.0)
     assert (n, tried) == (40, 10)  # two thirds of a minute, and what is left
     assert told == (
-        "Attacked are 40 of 150 pictures, and the checks are made on 10: that is about 60 s of "
-        "work at most, of --minutes 1."
+        "To keep to --minutes 1, 40 of 150 pictures are attacked and the attacks are checked on 10 "
+        "pictures: that is about 60 s of work at most."
     )
     assert paid(1.0, 1.0, others=1)[:2] == (20, 10)  # the others are put on trial, too
     assert paid(1.0, 2.0, checks=False)[0] == 60
     assert paid(1.0, 2.0, minutes=10)[0] == 150
     n, tried, told = paid(1.0, 2.0, images=150)  # as asked; the checks keep to their third
     assert (n, tried) == (150, 10)
-    assert told.startswith("The checks are made on 10: that is about 3 min of work")
+    assert told.startswith(
+        "To keep to --minutes 1, the attacks are checked on 10 pictures: that is about 3 min"
+    )
     assert paid(1000.0, 1000.0)[:2] == (20, 8)  # and never fewer
     with pytest.raises(Mistake, match="--minutes is above 0"):
         hubel.attack(run, minutes=0, out=tmp_path / "b")
@@ -374,8 +376,8 @@ def test_fewer_pictures_are_a_draw_of_all(
         run, attacks=["fgsm"], epsilons=[0.1], out=tmp_path / "b", threads=1, watch=watch
     )
     assert found.found.clean.of == attack_module.LEAST
-    assert any(f"Attacked are {attack_module.LEAST} of " in each for each in watch.notices)
-    assert any("the checks are made on 8" in line for line in found.found.lines)
+    assert any(f"{attack_module.LEAST} of " in each for each in watch.notices)
+    assert any("the attacks are checked on 8 pictures" in line for line in found.found.lines)
 
 
 def test_a_stop_is_heard_within_an_attack(

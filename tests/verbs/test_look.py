@@ -164,3 +164,23 @@ def test_a_projection_is_cut_to_what_holds_it() -> None:
     signed[:] = 0
     signed[39, 79] = 1  # in the corner: a quarter of the sides
     assert looking._box(signed) == (30, 60, 40, 80)
+
+
+def _convolutions(pool: nn.Module) -> Classifier:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), pool, nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2),
+    )  # fmt: skip
+    return Classifier(network, classes=("a", "b"), pixels=PixelSpec((16, 16), 3)).eval()
+
+
+@pytest.mark.parametrize(("pool", "shown"), [(nn.MaxPool2d(2), True), (nn.AvgPool2d(2), False)])
+def test_a_deconvnet_that_does_not_see_the_picture_is_not_shown(
+    pool: nn.Module, shown: bool, picture: np.ndarray, tmp_path: Path
+) -> None:
+    found = hubel.look(_convolutions(pool), picture, layer="4", trust=False, out=tmp_path / "look")
+    [units] = [each for each in found.looks[0].drawings if each.name == "units"]
+    assert ("by a deconvnet" in units.caption) is shown
+    assert ("it would show the same of any picture" in units.caption) is not shown
+    assert "by guided backpropagation" in units.caption

@@ -59,7 +59,7 @@ def test_copies_stay_on_one_side_and_it_is_said(copied: Path, tmp_path: Path) ->
         own = ("here", "there")[k % 2]
         assert split[f"{own}/{k}.png"] == split[f"{own}/{k}b.jpg"]
     assert set(split.values()) == {"train", "validation", "test"}
-    assert any("24 picture(s) are there more than once" in said for said in heard.notices)
+    assert any("24 pictures are there more than once" in said for said in heard.notices)
     # what was split once is never split anew, whatever may be found then
     assert hubel.evaluate(trained.run, baselines=False).n == list(split.values()).count("test")
     again = hubel.train(resume=trained.run)
@@ -123,7 +123,7 @@ def test_data_show_looks_a_folder_through(
     with Image.open(found["sheet"]) as sheet:
         assert sheet.width > 300
     plain = hubel_command("data", "show", copied, "--out", out)
-    assert "Copies   24 pair(s)" in plain.out
+    assert "Copies   24 pairs" in plain.out
     assert "here/broken.jpg: it is " in plain.out
 
 

@@ -219,7 +219,7 @@ def test_without_a_referee_there_is_no_figure(data: Path, tmp_path: Path) -> Non
         "There is no shape bias: no other network was named to vouch for its two pictures."
     ]
     assert found.found.overall.value is None
-    assert "12 by their texture" in found.found.why_none
+    assert "12 by the texture" in found.found.why_none
     assert {row.excluded for row in found.found.trials} == {
         "no other network was named to vouch for its two pictures"
     }

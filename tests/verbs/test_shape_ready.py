@@ -75,7 +75,7 @@ def test_the_bias_is_what_the_names_say(folder: Path, tmp_path: Path) -> None:
     bias = told["shape_bias"]
     assert {name: bias[name] for name in counts} == counts == {"shape": 1, "texture": 4, "other": 1}
     assert bias["value"] == pytest.approx(1 / 5)
-    assert "a shape bias of 20.0%" in found.lead
+    assert "a shape bias of 20.0 %" in found.lead
     assert [name for name, _ in told["passed_over"]] == [str(folder / "blue" / "blue2-blue3.png")]
     assert told["stimuli"] == []
     assert (told["pictures"], told["of"]) == (6, 7)

@@ -100,12 +100,14 @@ class Summary:
     def totals(self) -> list[str]:
         """The last lines of the table."""
         height, width = self.receptive_field
+        seen = height > self.shape[1] or width > self.shape[2]
         frozen = "" if self.parameters == self.trainable else f", {self.trainable:,} trainable"
         lines = [
             f"{self.parameters:,} parameters{frozen}; {self.multiply_adds:,} multiply-adds; "
             f"{_bytes(self.memory)} of outputs.",
             f"{self.depth} weighted layers deep, {self.units:,} units; a unit of the last maps "
-            f"sees {height}×{width} of the picture's {self.shape[1]}×{self.shape[2]}.",
+            f"sees {height}×{width} pixels, of a picture of {self.shape[1]}×{self.shape[2]}"
+            f"{' and the padding around it' if seen else ''}.",
         ]
         if self.unused:
             names = ", ".join(sorted({name.split(".")[0] for name in self.unused}))

@@ -136,8 +136,8 @@ def _doubt(mask: NDArray[np.bool_], separability: float) -> str:
     if separability < SEPARATE:
         return f"object and background do not fall apart (η = {separability:.2f})"
     if not LEAST <= share <= MOST:
-        return f"it covers {share:.0%} of the picture"
+        return f"it covers {100 * share:.0f} % of the picture"
     touching = float(mask[border((mask.shape[0], mask.shape[1]))].mean())
     if touching > TOUCHING:
-        return f"it covers {touching:.0%} of the border"
+        return f"it covers {100 * touching:.0f} % of the border"
     return ""

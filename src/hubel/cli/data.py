@@ -9,6 +9,7 @@ import typer
 
 from hubel.cli import completion
 from hubel.cli.options import Json, Workers
+from hubel.report.wording import counted, percent
 
 if TYPE_CHECKING:
     from hubel.results import Inspection
@@ -116,7 +117,7 @@ def _lines(found: "Inspection") -> Iterator[str]:
     for notice in found.notices:
         yield f"Note     {legible(notice)}"
     if found.copies:
-        yield f"Copies   {len(found.copies)} pair(s) of (nearly) the same picture"
+        yield f"Copies   {counted(len(found.copies), 'pair')} of (nearly) the same picture"
         for pair in found.copies[:MOST]:
             how = "is" if pair.equal else "is, mirrored," if pair.mirrored else "is nearly"
             like = "" if pair.equal else f" (likeness {pair.likeness:.2f})"
@@ -125,7 +126,8 @@ def _lines(found: "Inspection") -> Iterator[str]:
         yield "Copies   none"
     for two in found.alike or ():
         a, b = map(legible, two.classes)
-        yield f"Alike    {a} and {b}: {two.share:.0%} have their nearest picture in the other class"
+        share = percent(two.share, 0)
+        yield f"Alike    {a} and {b}: {share} have their nearest picture in the other class"
     if found.unreadable:
         yield f"Unreadable  {len(found.unreadable)} of {found.looked_at}"
         for name, reason in list(found.unreadable.items())[:MOST]:

@@ -9,6 +9,7 @@ from hubel.cli import completion
 from hubel.cli.newest import settled_on_data
 from hubel.cli.options import Data, Device, Json, Model, Threads, Workers
 from hubel.cli.quick import Quick, less
+from hubel.report.wording import counted, percent, within
 
 EXAMPLES = """
 \b
@@ -100,26 +101,25 @@ def evaluate(
         table(
             ("class", "precision", "recall", "F1", "n"),
             [
-                (row.name, f"{row.precision:.1%}", f"{row.recall:.1%}", f"{row.f1:.1%}", str(row.n))
+                (row.name, percent(row.precision), percent(row.recall), f"{row.f1:.3f}", str(row.n))
                 for row in found.classes
             ],
         )
     )
     for line in (*confusions(found), *beside_lines(found)):
         print(line)
-    low, high = found.interval
-    top5 = "" if found.top5 is None else f"; right among the first five: {found.top5:.2%}"
+    top5 = "" if found.top5 is None else f"; right among the first five: {percent(found.top5, 2)}"
     print(
-        f"\nAccuracy {found.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, "
-        f"{found.n} pictures){top5}."
+        f"\nAccuracy {percent(found.accuracy, 2)} ({within(found.interval, 2)}, "
+        f"{counted(found.n, 'picture')}){top5}."
     )
     if found.mirrored is not None:
-        print(f"With mirrored pictures averaged in: {found.mirrored:.2%}.")
+        print(f"With mirrored pictures averaged in: {percent(found.mirrored, 2)}.")
     if found.calibration is not None:
-        print(f"Expected calibration error {found.calibration.error:.1%}.")
+        print(f"Expected calibration error {percent(found.calibration.error)}.")
     if found.strange is not None:
         share = found.strange / found.n
-        print(f"Unlike the training pictures: {found.strange:,} of {found.n:,} ({share:.1%}).")
+        print(f"Unlike the training pictures: {found.strange:,} of {found.n:,} ({percent(share)}).")
     run = own_run(model)
     if data is None and run is not None and (report := page_of(run)).is_file():
         print(f"Report   {report}")

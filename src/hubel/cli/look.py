@@ -11,6 +11,7 @@ from hubel.cli.newest import settled
 from hubel.cli.options import Device, Json, Model, Threads
 from hubel.cli.quick import Quick, less
 from hubel.mistakes import Mistake
+from hubel.report.wording import percent
 from hubel.verbs.watch import say
 
 EXAMPLES = """
@@ -147,9 +148,8 @@ def look(
     else:
         for each in found.looks:
             best, p = each.predictions[0]
-            print(
-                f"{legible(each.name)}: {legible(best)} {p:.1%}; explained: {legible(each.target)}"
-            )
+            explained = legible(each.target)
+            print(f"{legible(each.name)}: {legible(best)} {percent(p)}; explained: {explained}")
             for line in each.lines:
                 print(f"  {legible(line)}")
         print(f"Page  {legible(str(found.page))}")

@@ -110,7 +110,7 @@ def predict(
             if prediction.classes:
                 print("  ".join(filter(None, (legible(prediction.image), prediction.unlike))))
             for name, probability in prediction.classes:
-                print(f"  {probability:7.2%}  {legible(name)}")
+                print(f"  {100 * probability:6.2f} %  {legible(name)}")
         answered = sum(bool(prediction.classes) for prediction in found)
         if answered > 1:
             print(f"Totals of {answered:,} pictures")

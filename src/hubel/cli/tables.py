@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hubel.legible import legible
-from hubel.report.wording import unbeaten
+from hubel.report.wording import interval, percent, unbeaten
 from hubel.results import Evaluation
 
 
@@ -53,9 +53,8 @@ def beside_lines(found: Evaluation) -> list[str]:
     width = max(len(row.name) for row in others)
     lines = ["", "On the same pictures:"]
     for row in others:
-        low, high = row.interval
         lines.append(
-            f"  {legible(row.name):{width}}  {row.accuracy:.1%} ({low:.1%} to {high:.1%}); alone "
-            f"right on {row.only_theirs}, this network on {row.only_ours} (p = {row.p:.2g})"
+            f"  {legible(row.name):{width}}  {percent(row.accuracy)} ({interval(row.interval)}); "
+            f"alone right on {row.only_theirs}, this network on {row.only_ours} (p = {row.p:.2g})"
         )
     return [*lines, *(f"! {sentence}" for sentence in unbeaten(found, others))]

@@ -9,6 +9,7 @@ import typer
 from hubel.cli import completion
 from hubel.cli.options import Device, Json, Threads, Workers
 from hubel.mistakes import Mistake
+from hubel.report.wording import counted, percent, within
 from hubel.verbs.watch import say
 
 EXAMPLES = """
@@ -174,7 +175,6 @@ def train(
             facts["trials"] = [vars(trial) for trial in several.trials]
         print(json.dumps(facts, ensure_ascii=False))
     else:
-        low, high = found.interval
         weights = (
             f"kept are the weights of epoch {trained.best_epoch}, "
             f"{why_kept(trained.history, trained.best_epoch)}"
@@ -182,16 +182,16 @@ def train(
             else "weights of the unfinished first epoch"
         )
         print(
-            f"Validation accuracy {found.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, "
-            f"{found.n} pictures; {weights})."
+            f"Validation accuracy {percent(found.accuracy, 2)} ({within(found.interval, 2)}, "
+            f"{counted(found.n, 'picture')}; {weights})."
         )
         if several:
             kept = any(trial.kept for trial in several.trials)
             print(
                 f"{'Kept the best' if kept else 'That is the best so far'} of {several.planned} "
                 f"trials; the validation accuracy of {'all' if kept else 'these'} "
-                f"{len(several.trials)} is {several.mean:.2%} ± {several.deviation:.2%} (mean ± "
-                "standard deviation)."
+                f"{len(several.trials)} is {percent(several.mean, 2)} ± "
+                f"{percent(several.deviation, 2)} (mean ± standard deviation)."
             )
         print(f"Run     {legible(str(run))}")
         print(f"Report  {legible(str(page_of(Run(trained.run))))}")

@@ -107,6 +107,6 @@ def loose_told(folder: Path) -> list[str]:
     if not there:
         return []
     return [
-        f"Left out {len(there)} picture(s) that lie in {written(folder.resolve().name)}/ itself, "
-        f"and so are of no class: {named(there, folder)}."
+        f"Left out {len(there)} picture{'s' * (len(there) > 1)} in "
+        f"{written(folder.resolve().name)}/ itself, of no class: {named(there, folder)}."
     ]

@@ -128,8 +128,8 @@ def _check(
     more = f"; and {len(unreadable) - 10} more" if len(unreadable) > 10 else ""
     if len(unreadable) > max(1, most * len(samples)):  # one bad file stops nobody
         raise Failure(
-            f"{len(unreadable)} of {len(samples)} pictures cannot be read, more than {most:.0%}: "
-            f"{listed}{more}. Repair or remove them."
+            f"{len(unreadable)} of {len(samples)} pictures cannot be read, more than "
+            f"{100 * most:.0f} %: {listed}{more}. Repair or remove them."
         )
     left = np.bincount(samples.labels[good], minlength=len(samples.classes))
     before = np.bincount(samples.labels, minlength=len(samples.classes))
@@ -185,7 +185,8 @@ def _from_files(
                 writer.add(key, picture, mend=mend)
             yield picture
     if damaged:
-        told.append(f"{damaged:,} decoded picture(s) kept in {store.path} were damaged: made anew.")
+        were = "picture was" if damaged == 1 else "pictures were"
+        told.append(f"{damaged:,} decoded {were} found damaged in {store.path}, and made anew.")
     if wrong:
         told.append(f"The decoded pictures could not all be kept for next time: {wrong[0]}.")
     if missing:

@@ -164,7 +164,7 @@ def _held_out(
 def _split_off(name: str, share: float, train: Path) -> str:
     """The notice for a split that is not there."""
     if share:
-        return f"No {name} split: {share:.0%} of {train.name}/ was split off, by class."
+        return f"No {name} split: {100 * share:.0f} % of {train.name}/ was split off, by class."
     lost = {
         "validation": "nothing will tell how training goes",
         "test": "nothing will measure the network on new pictures",

@@ -150,13 +150,14 @@ def left_out(listings: Sequence[Listing], root: Path) -> list[str]:
         endings = Counter(path.suffix.lower() or "no ending" for path in others)
         kinds = ", ".join(f"{n} × {written(ending)}" for ending, n in endings.most_common(5))
         told.append(
-            f"Left out {len(others)} file(s) in {name}/ that are no pictures read here ({kinds}): "
+            f"Left out {len(others)} file{'s' * (len(others) > 1)} in {name}/ that cannot be read "
+            f"as pictures here ({kinds}): "
             f"{named(others, root, _why)}."
         )
     if links:
         told.append(
-            f"Left out {len(links)} link(s) in {name}/ to folders that are looked through anyway: "
-            f"{named(links, root)}."
+            f"Left out {len(links)} link{'s' * (len(links) > 1)} in {name}/ to folders that are "
+            f"looked through anyway: {named(links, root)}."
         )
     return told
 

@@ -171,8 +171,8 @@ def stratified(
             copies = "" if alone == n else f", but only {alone} that are no copies of each other"
             apart = "" if alone == n else " (or let copies lie apart: --set group_duplicates=false)"
             raise Failure(
-                f"The class {name!r} has {n} picture(s){copies}: {asked} would leave none to train "
-                f"on. Add pictures, leave the class out, or hold out less{apart}."
+                f"The class {name!r} has {n} picture{'s' * (n != 1)}{copies}: {asked} would leave "
+                f"none to train on. Add pictures, leave the class out, or hold out less{apart}."
             )
         parts["train"].append(own)
     # from groups to their samples

@@ -6,6 +6,7 @@ from torch import Tensor
 from hubel.basics.activations import ACTIVATIONS, curves, maxout_pair
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.wording import percent
 
 MAXOUT = (-1.0, 1.0)  # the two lines of the maxout that is drawn: |x|
 
@@ -30,8 +31,9 @@ def activation_functions(setting: Setting) -> Shown:
                 "L6",
                 f"{len(rows)} functions drawn; their slopes differ from automatic differentiation "
                 f"by at most {errors[worst]:.1g} ({worst}). Of the stretch from −6 to 6 the slope "
-                f"is below 0.01 on {dead['sigmoid']:.0%} for the sigmoid, {dead['tanh']:.0%} for "
-                f"tanh, {dead['relu']:.0%} for ReLU and {dead['leaky-relu']:.0%} for leaky ReLU.",
+                f"is below 0.01 on {percent(dead['sigmoid'], 0)} for the sigmoid, "
+                f"{percent(dead['tanh'], 0)} for tanh, {percent(dead['relu'], 0)} for ReLU and "
+                f"{percent(dead['leaky-relu'], 0)} for leaky ReLU.",
                 errors[worst] < 1e-12,
                 f"{points} points each, in float64; 0, where the ReLUs have a kink, left out",
             ),

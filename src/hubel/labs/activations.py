@@ -9,7 +9,17 @@ from hubel.labs.built import network_for
 from hubel.labs.flatness import FLAT, Flat, flatness
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Learned, Pictures, grey_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_under,
+    panels,
+    png,
+    style,
+)
+from hubel.report.wording import percent
 
 SCHEMES = {"sigmoid": "xavier", "tanh": "xavier", "relu": "he"}  # each with the one made for it
 WORDS = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU"}
@@ -124,11 +134,11 @@ def _finding(
     verdict = " and ".join(f"{words[kind]} {WORDS[kind]}" for kind in others)
     return Finding(
         "L23",
-        f"Epochs to a training error of {GOAL:.0%}: {counts}; ReLU is {verdict}. Slopes below "
-        f"{FLAT} after training: {share('sigmoid', 'any'):.0%} of the sigmoids, "
-        f"{share('tanh', 'any'):.0%} of the tanhs; of the ReLUs none that is on, but "
-        f"{share('relu', 'any'):.0%} are off at a time ({share('relu', 'always'):.1%} on every "
-        "picture).",
+        f"Epochs to a training error of {percent(GOAL, 0)}: {counts}; ReLU is {verdict}. Slopes "
+        f"below {FLAT} after training: {percent(share('sigmoid', 'any'), 0)} of the sigmoids, "
+        f"{percent(share('tanh', 'any'), 0)} of the tanhs; of the ReLUs none that is on, but "
+        f"{percent(share('relu', 'any'), 0)} are off at a time ({percent(share('relu', 'always'))} "
+        "on every picture).",
         all(min(gap) > 0 for gap in gaps.values())
         and all(share("relu", "on") < share(kind, "on") for kind in others),
         f"{len(runs['relu'])} seeds, {train:,} pictures of {data.what}, {len(HIDDEN)} hidden "
@@ -148,7 +158,7 @@ def _picture(
     epochs = list(range(1, 1 + len(errors["relu"][0])))
     layers = list(range(1, 1 + len(HIDDEN)))
     with style():
-        figure, (left, right) = panels(1, 2, width=330, height=250)
+        figure, (left, right) = panels(1, 2, width=330, height=270)
         for kind, (colour, dashes) in LINES.items():
             band(left, epochs, errors[kind], color=colour, linestyle=dashes, lw=1.7,
                  label=f"{WORDS[kind]}, rate {chosen[kind]:g}")  # fmt: skip
@@ -161,6 +171,6 @@ def _picture(
         right.set(xlabel="hidden layer", ylabel=f"share of slopes below {FLAT}", ylim=(0, 1))
         right.set_xticks(layers)
         for axes in (left, right):
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-            axes.legend(frameon=False, fontsize=8.5)
+            in_percent(axes.yaxis)
+            legend_under(axes, columns=2)
         return png(figure)

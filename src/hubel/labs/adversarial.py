@@ -23,7 +23,17 @@ from hubel.labs.photographs import photographs, without_photographs
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.report.attack import Example, examples, written
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    style,
+)
+from hubel.report.wording import percent, within
 from hubel.training.evaluate import wilson
 
 # What would contradict the claim, of any subject: that PGD within 8/255 fools no more than half of
@@ -122,7 +132,7 @@ def _finding(subjects: Mapping[str, Sequence[Distorted]], told: Mapping[str, str
         against = [
             why for why, so in (
                 ("PGD does not surely fool most", low <= 0.5),
-                (f"noise fools {FEW:.0%} or more", by_noise / n >= FEW),
+                (f"noise fools {percent(FEW, 0)} or more", by_noise / n >= FEW),
             ) if so
         ]  # fmt: skip
         holds &= not against
@@ -131,9 +141,9 @@ def _finding(subjects: Mapping[str, Sequence[Distorted]], told: Mapping[str, str
         made = sum(int(run.fools.sum()) for run in runs)
         said.append(
             f"{name.capitalize()}: within {written(AT)} PGD fools {by_pgd} of {n} pictures that "
-            f"were right ({by_pgd / n:.0%}, 95 % interval {low:.0%} to {high:.0%}), one step of "
-            f"the gradient's sign {by_step / n:.0%}, noise of the same size {by_noise / n:.1%}; "
-            f"{kept} of {made} still fool out of a PNG file of 8 bits."
+            f"were right ({percent(by_pgd / n, 0)}, {within((low, high), 0)}), one step of "
+            f"the gradient's sign {percent(by_step / n, 0)}, noise of the same size "
+            f"{percent(by_noise / n)}; {kept} of {made} still fool out of a PNG file of 8 bits."
             + (f" Against the claim: {' and '.join(against)}." if against else "")
         )
     return Finding(
@@ -153,7 +163,7 @@ def _lines(name: str, runs: Sequence[Distorted]) -> list[str]:
         shares = []
         for at, epsilon in enumerate(EPSILONS):
             fooled, n = _share(runs, attack, at)
-            shares.append(f"{written(epsilon)} {1 - fooled / n:.1%}")
+            shares.append(f"{written(epsilon)} {percent(1 - fooled / n)}")
         lines.append(f"{name}, right within ε, {attack}: " + ", ".join(shares) + ".")
     n = sum(len(run.labels) for run in runs)
     full, reloaded, lasting = (
@@ -196,12 +206,14 @@ def _transfers(matrix: Tensor, names: Sequence[str], n: int) -> list[str]:
     lines = []
     for name, row in zip(names, matrix.tolist(), strict=True):
         others = ", ".join(
-            f"{other} {share:.0%}" for other, share in zip(names, row, strict=True) if other != name
+            f"{other} {percent(share, 0)}"
+            for other, share in zip(names, row, strict=True)
+            if other != name
         )
         own = row[list(names).index(name)]
         lines.append(
             f"Made for {name} within {written(AT)}, of {n} pictures that all name rightly: fools "
-            f"it in {own:.0%}; {others}."
+            f"it in {percent(own, 0)}; {others}."
         )
     return lines
 
@@ -271,7 +283,7 @@ def _numbers(runs: Sequence[Distorted]) -> dict[str, Any]:
 
 def _curves(subjects: Mapping[str, Sequence[Distorted]]) -> Drawing:
     with style():
-        figure, axes = panels(1, len(subjects), width=290, height=230)
+        figure, axes = panels(1, len(subjects), width=290, height=250)
         for axis, (name, runs) in zip(axes, subjects.items(), strict=True):
             for attack, (colour, dashes) in LINES.items():
                 shares = [[1.0, *(1 - run.wrong[attack].mean(1))] for run in runs]
@@ -279,10 +291,11 @@ def _curves(subjects: Mapping[str, Sequence[Distorted]]) -> Drawing:
                      lw=1.8, marker="o", ms=3, label=attack)  # fmt: skip
             axis.set_xticks(range(len(EPSILONS) + 1), ["0", *map(written, EPSILONS)], fontsize=8)
             axis.set(ylim=(-0.02, 1.03))
+            in_percent(axis.yaxis)
             axis.set_xlabel("ε, the largest change of a pixel")
             axis.set_title(name, fontsize=10)
         axes[0].set_ylabel("share that stays right")
-        axes[0].legend(frameon=False, loc="lower left")
+        legend_below(figure, columns=3)
         drawn = png(figure)
     return Drawing(
         "right-within",

@@ -5,7 +5,17 @@ from torch import Tensor, nn
 
 from hubel import draws
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    legend_under,
+    panels,
+    plain_logs,
+    png,
+    style,
+)
+from hubel.report.wording import percent
 
 
 def approximation(setting: Setting) -> Shown:
@@ -33,8 +43,8 @@ def approximation(setting: Setting) -> Shown:
                 f"The error falls from {best[0]:.2g} with {numbers[0]} unit to {best[-1]:.2g} with "
                 f"{numbers[-1]} (root mean square; the function spans "
                 f"{float(target.max() - target.min()):.2g}); two spirals, which no line parts, are "
-                f"told apart at {spirals['line']:.0%} by a line and at {spirals['units']:.0%} with "
-                "hidden units.",
+                f"told apart at {percent(spirals['line'], 0)} by a line and at "
+                f"{percent(spirals['units'], 0)} with hidden units.",
                 best[-1] < best[0] / 10 and spirals["units"] > 0.99 > spirals["line"],
                 f"401 points, {starts} starts for each number of units",
                 f"worst start of {numbers[-1]} units {errors[numbers[-1]][-1]:.2g}",
@@ -93,14 +103,14 @@ def _picture(
     x: Tensor, target: Tensor, drawn: dict[int, Tensor], errors: dict[int, float]
 ) -> bytes:
     with style():
-        figure, (left, right) = panels(1, 2, width=330, height=240)
+        figure, (left, right) = panels(1, 2, width=330, height=260)
         left.plot(x, target, color=MUTED, alpha=0.5, lw=5, label="the function")
         shown = [units for units in (2, 4, 8, 32) if units in drawn][-3:]
         for units, colour, dashes in zip(shown, (INK, INK, ACCENT), (":", "--", "-"), strict=False):
             left.plot(x, drawn[units], dashes, color=colour, lw=1.4, label=f"{units} units")
         left.set_ylim(-1.3, 2.3)
         left.set_xticks([-1, -0.5, 0, 0.5, 1])
-        left.legend(frameon=False, fontsize=8.5, loc="upper left", ncols=2)
+        legend_under(left, columns=2)
         right.loglog(list(errors), list(errors.values()), "o-", color=ACCENT)
         plain_logs(right)
         right.set_xscale("log", base=2)

@@ -24,4 +24,7 @@ def by_epoch(axes: "Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    low, high = axes.get_xlim()
+    if high - low < 1:  # a single one
+        axes.set_xlim(low - 0.5, high + 0.5)
     axes.set_xlabel("epoch")

@@ -21,6 +21,7 @@ from hubel.labs.photo_classes import photo_classes
 from hubel.model import Classifier
 from hubel.report.drawing import MUTED, panels, png, shortened, style
 from hubel.report.rows import picture_rows
+from hubel.report.wording import percent
 from hubel.understanding.maximise import Maximised, maximise
 from hubel.understanding.objectives import Objective
 from hubel.understanding.regularisers import (
@@ -197,14 +198,15 @@ def _finding(
         f"Without a regulariser the class's logit rises from {start:.1f} to {final:.1f} in the "
         f"median, above that of the best of {len(data.test):,} test pictures ({spread(best)}) in "
         f"{above['nothing']} of {n} images, and in the mean of its starts for {beaten} of "
-        f"{classes} classes (p = {p:.1g}); its probability is {plain.probability.min():.1%} or "
-        f"more. A second network, trained on other pictures, sees the class in {plain.named:.0%} "
-        f"of these images; and in {smooth.named:.0%} of those that are kept smooth, of which "
+        f"{classes} classes (p = {p:.1g}); its probability is "
+        f"{percent(float(plain.probability.min()))} or more. A second network, trained on other "
+        f"pictures, sees the class in {percent(plain.named, 0)} of these images; and in "
+        f"{percent(smooth.named, 0)} of those that are kept smooth, of which "
         f"{above['Fourier, jitter, blur']} score above the best picture.",
         beaten > classes / 2 and p < 0.01,
         f"{classes} classes × {n // classes} starts, each by {len(made)} recipes; {data.what}, a "
-        f"network that is right on {right['plain']:.0%} of the test pictures, and a second, right "
-        f"on {right['second']:.0%}",
+        f"network that is right on {percent(right['plain'], 0)} of the test pictures, and a "
+        f"second, right on {percent(right['second'], 0)}",
         f"above the best picture's logit by {spread(plain.gain)}",
     )
 
@@ -213,7 +215,7 @@ def _line(name: str, each: Made) -> str:
     return (
         f"{name}: logit {spread(each.found.final)}, above the best picture's in "
         f"{int((each.gain > 0).sum())} of {len(each.gain)}; seen by the second network in "
-        f"{each.named:.0%}; {each.rough:.1f} times as rough as pictures."
+        f"{percent(each.named, 0)}; {each.rough:.1f} times as rough as pictures."
     )
 
 
@@ -242,7 +244,7 @@ def _drawings(
             f"Images that raise a class's score, {steps} steps each, by what keeps them from "
             "becoming noise; above them the test picture with the highest score. Seen by a "
             "second network: "
-            + ", ".join(f"{name} {each.named:.0%}" for name, each in made.items())
+            + ", ".join(f"{name} {percent(each.named, 0)}" for name, each in made.items())
             + ".",
         ),
         Drawing(

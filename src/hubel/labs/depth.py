@@ -10,7 +10,8 @@ from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, colour_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, panels, png, style
+from hubel.report.drawing import ACCENT, INK, in_percent, legend_below, panels, png, style
+from hubel.report.wording import percent
 
 FAMILIES = {"plain": "plain", "resnet": "residual"}
 DEPTHS = (20, 56)
@@ -107,7 +108,7 @@ def _last(errors: Errors, name: str, part: str) -> np.ndarray[tuple[int], np.dty
 
 def _finding(errors: Errors, budget: Budget, what: str) -> Finding:
     means = {
-        name: tuple(f"{_last(errors, name, part).mean():.1%}" for part in ("train", "test"))
+        name: tuple(percent(_last(errors, name, part).mean()) for part in ("train", "test"))
         for name in errors
     }
     gaps = {
@@ -141,8 +142,8 @@ def _notes(errors: Errors, budget: Budget) -> tuple[str, ...]:
     if stuck:
         notes.append(
             f"In {stuck} of {budget.seeds} seeds the plain network of 56 layers had not begun to "
-            f"learn (an error above {STUCK:.0%}): so short a training shows that it is harder to "
-            "train, not how much worse it ends."
+            f"learn (an error above {percent(STUCK, 0)}): so short a training shows that it is "
+            "harder to train, not how much worse it ends."
         )
     behind = _last(errors, "resnet56", "train") - _last(errors, "resnet20", "train")
     if behind.mean() > 0:
@@ -157,7 +158,7 @@ def _notes(errors: Errors, budget: Budget) -> tuple[str, ...]:
 def _picture(errors: Errors) -> bytes:
     epochs = range(1, 1 + len(errors["plain20"]["train"][0]))
     with style():
-        figure, columns = panels(1, 2, width=330, height=250)
+        figure, columns = panels(1, 2, width=330, height=270)
         for axes, (family, word) in zip(columns, FAMILIES.items(), strict=True):
             for layers, colour in zip(DEPTHS, (INK, ACCENT), strict=True):
                 for part, dashes in (("train", "--"), ("test", "-")):
@@ -168,6 +169,6 @@ def _picture(errors: Errors) -> bytes:
                     )  # fmt: skip
             axes.set(title=word, ylim=(0, 1), ylabel="error")
             by_epoch(axes)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        columns[1].legend(frameon=False, fontsize=8.5, loc="upper right")
+            in_percent(axes.yaxis)
+        legend_below(figure, columns=4)
         return png(figure)

@@ -12,7 +12,17 @@ from hubel.labs.bands import band
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, accuracy, grey_pictures, learn, spread
 from hubel.networks import catalogue
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    style,
+)
+from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 RATE = 1e-3  # Adam's usual one, falling by a cosine
@@ -133,7 +143,7 @@ def _deeper(found: Found, sizes: list[int], n: str) -> Finding:
     gaps = {word: _gaps(found, pair, -1) for word, pair in PAIRS.items()}
     held = {word: min(gap) > 0 for word, gap in gaps.items()}
     listed = ", ".join(
-        f"{name} ({NETWORKS[name].layers} layer{'s' * (NETWORKS[name].layers > 1)}) {end:.1%}"
+        f"{name} ({NETWORKS[name].layers} layer{'s' * (NETWORKS[name].layers > 1)}) {percent(end)}"
         for name, end in ends.items()
     )
     parts = "; ".join(
@@ -171,7 +181,7 @@ def _hungrier(found: Found, weights: dict[str, int], sizes: list[int], n: str) -
 
 def _picture(found: Found, weights: dict[str, int], sizes: list[int]) -> bytes:
     with style():
-        figure, (axes,) = panels(1, 1, width=430, height=280)
+        figure, (axes,) = panels(1, 1, width=430, height=310)
         for name, row in NETWORKS.items():
             band(axes, sizes, found[name], color=row.color, linestyle=row.linestyle, lw=1.8,
                  marker="o", ms=3.5, label=f"{name}, {weights[name]:,} weights")  # fmt: skip
@@ -179,6 +189,6 @@ def _picture(found: Found, weights: dict[str, int], sizes: list[int]) -> bytes:
         axes.set_xticks(sizes, list(map(str, sizes)))
         axes.minorticks_off()
         axes.set(xlabel="training pictures a class", ylabel="accuracy on test pictures")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.legend(frameon=False, fontsize=8.5, loc="lower right", handlelength=3.2)
+        in_percent(axes.yaxis)
+        legend_below(figure, columns=2)
         return png(figure)

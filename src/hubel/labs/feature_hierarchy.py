@@ -23,6 +23,7 @@ from hubel.labs.nine import NINE, nine
 from hubel.labs.stimuli import shuffled, stimuli
 from hubel.labs.tuning import alike, better, kept, more_alike, named, tuned
 from hubel.report.hierarchy import Panel, by_layer
+from hubel.report.wording import percent
 from hubel.understanding.outputs import handed_on
 from hubel.understanding.patches import Strongest, strongest
 
@@ -90,9 +91,10 @@ def feature_hierarchy(setting: Setting) -> Shown:
 def _line(layer: Layer) -> str:
     return (
         f"{layer.name} sees {layer.sees} pixels: an edge or grating is enough for "
-        f"{layer.straight:.0%} of {layer.units} units, {layer.corners:.0%} prefer a corner; "
-        f"selectivity {layer.selectivity:.2f}; shuffled pictures keep {layer.kept:.0%}; "
-        f"{layer.alike:.0%} of pairs among nine of one class; {layer.named:.0%} named."
+        f"{percent(layer.straight, 0)} of {layer.units} units, {percent(layer.corners, 0)} prefer "
+        f"a corner; selectivity {layer.selectivity:.2f}; shuffled pictures keep "
+        f"{percent(layer.kept, 0)}; {percent(layer.alike, 0)} of pairs among nine of one class; "
+        f"{percent(layer.named, 0)} named."
     )
 
 
@@ -167,7 +169,7 @@ def _finding(
     p_named = better(measured.right[0], measured.right[-1])
 
     def row(name: str) -> str:
-        return ", ".join(f"{getattr(each, name):.0%}" for each in measured.layers)
+        return ", ".join(percent(getattr(each, name), 0) for each in measured.layers)
 
     marks = {
         "that an edge or a grating is enough for most units of layer 1, and for fewer of layer 5":
@@ -182,9 +184,9 @@ def _finding(
         f"From layer 1 to 5: an edge or a grating is enough for {row('straight')} of the units "
         f"(p = {p_edges:.1g}), {row('corners')} prefer a corner; pictures shuffled in {TILES}×"
         f"{TILES} tiles keep {row('kept')} of the answer; a linear probe names {row('named')} "
-        f"(the most frequent class {by_chance['named']:.0%}; p = {p_named:.1g}); of the pairs "
-        f"among a unit's nine pictures {row('alike')} are of one class (by chance "
-        f"{by_chance['alike']:.0%}; p = {p_alike:.1g})."
+        f"(the most frequent class {percent(by_chance['named'], 0)}; p = {p_named:.1g}); of the "
+        f"pairs among a unit's nine pictures {row('alike')} are of one class (by chance "
+        f"{percent(by_chance['alike'], 0)}; p = {p_alike:.1g})."
         + (f" Not found: {missing}." if missing else ""),
         not missing,
         f"{subject.network}, {', '.join(str(each.units) for each in measured.layers)} units, "

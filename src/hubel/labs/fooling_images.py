@@ -144,8 +144,8 @@ def _finding(
 ) -> Finding:
     """Holds if the median confidence is 99 % or more by both encodings."""
     told = "; ".join(
-        f"{way} {each.median:.2%} (least {float(each.confidences.min()):.2%}, after "
-        f"{each.found.evaluations:,} images answered)"
+        f"{way} {percent(each.median, 2)} (least {percent(float(each.confidences.min()), 2)}, "
+        f"after {each.found.evaluations:,} images answered)"
         for way, each in judged.items()
     )
     far = ", ".join(f"{way} {_beyond(each.far, usual)}" for way, each in judged.items())
@@ -161,9 +161,9 @@ def _finding(
         f"of {classes}.",
         all(judged[way].median >= NEEDED for way in ENCODINGS),
         f"{classes} classes, each by {len(judged)} ways; {data.what}, a network that is right on "
-        f"{right['first']:.0%} of {len(data.test):,} test pictures, and a second, right on "
-        f"{right['second']:.0%}",
-        f"evolved images from {min(least):.2%} to {max(most):.2%}",
+        f"{percent(right['first'], 0)} of {len(data.test):,} test pictures, and a second, right on "
+        f"{percent(right['second'], 0)}",
+        f"evolved images from {percent(min(least), 2)} to {percent(max(most), 2)}",
     )
 
 
@@ -172,7 +172,7 @@ def _line(way: str, each: Judged, usual: Tensor) -> str:
         f"{way}: {int((each.confidences >= NEEDED).sum())} of {len(each.far)} classes at 99 % or "
         f"more; {float(each.far.median() / usual.median()):.1f} times as far from the nearest test "
         f"picture as test pictures are; the second network's probability "
-        f"{float(each.second.median()):.1%} in the median."
+        f"{percent(float(each.second.median()))} in the median."
     )
 
 

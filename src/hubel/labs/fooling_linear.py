@@ -16,9 +16,20 @@ from hubel.labs.along_w import Fooled, fooled, learned, pairs, together
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, colour_pictures, grey_pictures, spread
 from hubel.model import Classifier
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    plain_logs,
+    png,
+    style,
+)
 from hubel.report.filters import filters
 from hubel.report.rows import Tile, picture_rows
+from hubel.report.wording import percent
 
 # What would contradict the claim, in either kind of pictures: that fewer than so many can be moved
 # along w until they are named wrongly, or that the least change is not smaller than that of random
@@ -72,22 +83,22 @@ def _finding(found: dict[str, list[Fooled]], data: dict[str, Pictures]) -> Findi
         p = float(binomtest(smaller, n).pvalue)
         against = [
             why for why, so in (
-                (f"fewer than {FOOLED:.0%} can be fooled so", float(reached) < FOOLED),
+                (f"fewer than {percent(FOOLED, 0)} can be fooled so", float(reached) < FOOLED),
                 ("random signs do as well", smaller <= n / 2 or p >= SURE),
             ) if so
         ]  # fmt: skip
         holds &= not against
         medians += [float(np.median(each.least.linf)) * 255 for each in runs]
-        right = spread(each.accuracy for each in runs)
+        right = f"{spread(100 * each.accuracy for each in runs)} %"
         told.append(f"{n} {kind} ones ({data[kind].what}, {right} of all are named rightly)")
         said.append(
-            f"{kind.capitalize()} pictures: along x + αw, within [0, 1], {reached:.1%} come to be "
-            f"taken for some other class, and for each of the {len(data[kind].classes) - 1} in "
-            f"{pairs(runs):.1%} of the cases; the least change that fools is {half * 255:.1f}/255 "
-            f"a pixel in the median, and in length {np.median(every.l2):.1%} of the picture's "
-            f"contrast; along random signs it takes {_level(float(np.median(every.random)))}, and "
-            f"more in {smaller} of {n} (p = {p:.1g})."
-            + (f" Against the claim: {' and '.join(against)}." if against else "")
+            f"{kind.capitalize()} pictures: along x + αw, within [0, 1], {percent(float(reached))} "
+            "come to be taken for some other class, and for each of the "
+            f"{len(data[kind].classes) - 1} in {percent(pairs(runs))} of the cases; the least "
+            f"change that fools is {half * 255:.1f}/255 a pixel in the median, and in length "
+            f"{percent(np.median(every.l2))} of the picture's contrast; along random signs it "
+            f"takes {_level(float(np.median(every.random)))}, and more in {smaller} of {n} (p = "
+            f"{p:.1g})." + (f" Against the claim: {' and '.join(against)}." if against else "")
         )
     return Finding(
         "L49",
@@ -118,8 +129,9 @@ def _lines(kind: str, data: Pictures, runs: list[Fooled]) -> list[str]:
             continue
         middle = float(alpha[wrong, j].median())
         lines.append(
-            f"{kind}, x + αw for {name}: named so are {named[wrong, j].double().mean():.0%} of "
-            f"{int(wrong.sum())}; in the median "
+            f"{kind}, x + αw for {name}: named so are "
+            f"{percent(float(named[wrong, j].double().mean()), 0)} of {int(wrong.sum())}; in the "
+            "median "
             + (
                 f"α = {middle:.3g}, and the largest change of a pixel "
                 f"{_level(float(linf[wrong, j].median()))}."
@@ -133,10 +145,12 @@ def _lines(kind: str, data: Pictures, runs: list[Fooled]) -> list[str]:
 def _last(runs: list[Fooled]) -> str:
     every = together(runs)
     return (
-        f"The last layer of a convolutional network (right on {spread(r.accuracy for r in runs)}): "
+        "The last layer of a convolutional network (right on "
+        f"{spread(100 * r.accuracy for r in runs)} %): "
         f"along h + αw the features of a picture come to be named as each other class in "
-        f"{pairs(runs):.0%} of the cases; the least change is {np.median(every.l2):.1%} of their "
-        f"length in the median, along random signs {np.median(every.random_l2):.0%}."
+        f"{percent(pairs(runs), 0)} of the cases; the least change is "
+        f"{percent(np.median(every.l2))} of their length in the median, along random signs "
+        f"{percent(np.median(every.random_l2), 0)}."
     )
 
 
@@ -169,7 +183,7 @@ def _pictures(kind: str, classifier: Classifier, data: Pictures, run: Fooled) ->
     }
     columns = [
         f"{data.classes[j]}\nα = {float(template.alpha[0, j]):.3g}\n"
-        f"{float(template.change.linf[0, j]) * 255:.0f}/255\n{share:.0%}"
+        f"{float(template.change.linf[0, j]) * 255:.0f}/255\n{percent(share, 0)}"
         for j, share in zip(wrong, shares, strict=True)
     ]
     return Drawing(
@@ -201,7 +215,7 @@ def _curves(found: dict[str, list[Fooled]]) -> Drawing:
         "features": "last layer of a CNN",
     }
     with style():
-        figure, axes = panels(1, len(found), width=236, height=220)
+        figure, axes = panels(1, len(found), width=236, height=240)
         for axis, (kind, runs) in zip(axes, found.items(), strict=True):
             every = together(runs)
             features = kind == "features"
@@ -218,11 +232,12 @@ def _curves(found: dict[str, list[Fooled]]) -> Drawing:
             if not features:
                 axis.axvline(SMALL * 255, color=MUTED, lw=0.8, linestyle=":")
             axis.set_title(titles[kind], fontsize=10)
+            in_percent(axis.yaxis)
             axis.set(ylim=(0, 1.02), xscale="log", xlim=(0.1, 1000 if features else 255))
             plain_logs(axis)
             axis.set_xlabel("change, % of the length" if features else "largest change, of 255")
         axes[0].set_ylabel("share of pictures fooled")
-        axes[0].legend(frameon=False, fontsize=8.5, loc="upper left")
+        legend_below(figure, columns=2)
         drawn = png(figure)
     return Drawing(
         "share-fooled",

@@ -60,8 +60,8 @@ def fooling_photos(setting: Setting) -> Photos:
                 "fooling-photos-evolved",
                 rows[0],
                 f"Evolved by CPPNs for {NETWORK}: the {SHOWN} surest of 1,000 classes after "
-                f"{evaluations:,} images answered; the median over all classes is {median:.1%} "
-                "(published, after 2 million, for another network: 88.1 %).",
+                f"{evaluations:,} images answered; the median over all classes is "
+                f"{percent(median)} (published, after 2 million, for another network: 88.1 %).",
             ),
             Drawing(
                 "fooling-photos-gradient",
@@ -77,9 +77,9 @@ def fooling_photos(setting: Setting) -> Photos:
             }
         },
         (
-            f"{NETWORK}, 1,000 classes by CPPNs: median confidence {median:.1%} after "
+            f"{NETWORK}, 1,000 classes by CPPNs: median confidence {percent(median)} after "
             f"{evaluations:,} images answered; {len(units)} classes by gradient: "
-            f"{float(found.confidences.min()):.1%} or more.",
+            f"{percent(float(found.confidences.min()))} or more.",
         ),
     )  # fmt: skip
 

@@ -10,7 +10,8 @@ from hubel.labs.learning import Pictures, accuracy, answers, grey_pictures, lear
 from hubel.labs.neuron import Neuron, neuron
 from hubel.model import Classifier
 from hubel.networks import catalogue
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_under, panels, png, style
+from hubel.report.wording import percent
 
 HIDDEN = 32
 # the outputs → the loss they learn by, and its rate: the sigmoids' loss is a mean over classes
@@ -42,8 +43,8 @@ def forward(setting: Setting) -> Shown:
                 f"probabilities within {off['softmax']:.1g} (softmax, which sum to "
                 f"{total['softmax']:.6f}) and {off['sigmoid']:.1g} (sigmoid, each class against "
                 f"the rest, which need not: {total['sigmoid']:.3f}), finite for scores of ±10,000 "
-                f"too. They name {right['softmax']:.1%} and {right['sigmoid']:.1%} of the test "
-                "pictures.",
+                f"too. They name {percent(right['softmax'])} and {percent(right['sigmoid'])} of "
+                "the test pictures.",
                 max(off.values()) < 1e-5
                 and abs(total["softmax"] - 1) < 1e-12
                 and extreme == [1.0, 0.0, 0.0, 1.0, 0.0],
@@ -130,7 +131,7 @@ def _picture(
 ) -> bytes:
     sums, wanted, weights = one.sums, one.wanted, one.weights
     with style():
-        figure, axes = panels(1, 5, width=190, height=210)
+        figure, axes = panels(1, 5, width=190, height=220)
         axes[0].imshow(data.test[0, 0].numpy(), cmap="gray")
         axes[0].set_title("x", size=10)
         axes[1].barh(range(len(hidden)), hidden, color=INK)
@@ -144,7 +145,7 @@ def _picture(
             axes[2].barh(at, values, height=0.4, color=colour, label=kind)
         axes[2].set_yticks(range(len(data.classes)), data.classes, fontsize=8)
         axes[2].invert_yaxis()
-        axes[2].legend(frameon=False, fontsize=8)
+        legend_under(axes[2], columns=2)
         axes[2].set_title("probabilities", size=10)
         limit = float(weights.abs().max())
         axes[3].imshow(weights.numpy(), cmap="gray", vmin=-limit, vmax=limit)
@@ -157,5 +158,5 @@ def _picture(
         axes[4].axvline(0, color=INK, lw=0.8, ls=(0, (2, 3)))
         axes[4].set_yticks([])
         axes[4].set_title("its sums", size=10)
-        axes[4].legend(frameon=False, fontsize=8)
+        legend_under(axes[4], columns=2)
         return png(figure)

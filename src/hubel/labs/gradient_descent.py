@@ -8,10 +8,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hubel import draws
+from hubel.labs.bands import by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    legend_below,
+    panels,
+    plain_logs,
+    png,
+    style,
+)
+from hubel.report.wording import percent
 
 KINDS = {"all pictures": 0, "mini-batches of 64": 64, "one picture": 1}  # pictures in a step
 RATES = {"all pictures": 0.01, "mini-batches of 64": 0.01, "one picture": 0.002}
@@ -43,11 +54,12 @@ def gradient_descent(setting: Setting) -> Shown:
                 "L18",
                 f"With all pictures in a step the loss falls at {'' if falls else 'not '}every one "
                 f"of the {len(full.steps)} steps. On the slope of two weights the loss of all "
-                f"pictures rises at {rises['all pictures']:.0%} of the steps where a step sees "
-                f"all, {rises['mini-batches of 64']:.0%} where it sees 64, "
-                f"{rises['one picture']:.0%} where it sees one. After {epochs} epochs the training "
-                f"loss is {full.losses[-1]:.2f}, {mini.losses[-1]:.2f} and {one.losses[-1]:.2f}, "
-                f"in {full.seconds[-1]:.1f}, {mini.seconds[-1]:.1f} and {one.seconds[-1]:.1f} s.",
+                f"pictures rises at {percent(rises['all pictures'], 0)} of the steps where a step "
+                f"sees all, {percent(rises['mini-batches of 64'], 0)} where it sees 64, "
+                f"{percent(rises['one picture'], 0)} where it sees one. After {epochs} epochs the "
+                f"training loss is {full.losses[-1]:.2f}, {mini.losses[-1]:.2f} and "
+                f"{one.losses[-1]:.2f}, in {full.seconds[-1]:.1f}, {mini.seconds[-1]:.1f} and "
+                f"{one.seconds[-1]:.1f} s.",
                 falls and rises["all pictures"] == 0 and mini.losses[-1] < full.losses[-1],
                 f"{len(data.train):,} pictures of {data.what}, a linear classifier, "
                 f"{WALK} steps on the slope",
@@ -126,13 +138,14 @@ def _told(way: Way) -> dict[str, Any]:
 
 def _picture(ways: dict[str, Way], slope: Slope, paths: dict[str, Tensor]) -> bytes:
     with style():
-        figure, (left, middle, right) = panels(1, 3, width=250, height=230)
+        figure, (left, middle, right) = panels(1, 3, width=250, height=250)
         for kind, way in ways.items():
             drawn: dict[str, Any] = {"color": COLOURS[kind], "lw": 1.8, "marker": "o", "ms": 3.5}
             left.plot(range(1, len(way.losses) + 1), way.losses, label=kind, **drawn)
             middle.plot(way.seconds, way.losses, **drawn)
-        left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
-        left.legend(frameon=False, fontsize=8.5)
+        left.set(ylabel="training loss", ylim=(0, None))
+        by_epoch(left)
+        legend_below(figure, columns=3)
         middle.set(xlabel="seconds", ylim=(0, None), xscale="log")
         plain_logs(middle)
         axis = torch.linspace(-4, 4, 61)

@@ -10,7 +10,7 @@ from hubel.labs.built import network_for
 from hubel.labs.lab import Setting
 from hubel.labs.learning import Pictures, learn
 from hubel.pixels import PixelSpec
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 MINI = 64
@@ -62,13 +62,13 @@ def habits_picture(found: Mapping[str, Sequence[Sequence[float]]]) -> bytes:
     """Loss curves of each way, as PNG."""
     epochs = list(range(1, 1 + len(found["usual"][0])))
     with style():
-        figure, (axes,) = panels(1, 1, width=360, height=240)
+        figure, (axes,) = panels(1, 1, width=360, height=260)
         for way, (colour, dashes) in LINES.items():
             band(axes, epochs, found[way], color=colour, linestyle=dashes, lw=1.8, label=way)
         axes.set_ylabel("training loss")
         by_epoch(axes)
         axes.set_ylim(0, None)
-        axes.legend(frameon=False)
+        legend_below(figure, columns=2)
         return png(figure)
 
 

@@ -12,7 +12,7 @@ from hubel.labs.deepening import WIDTHS, deepen, stack
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Learned, Pictures, answers, grey_pictures, learn, spread
 from hubel.model import Classifier
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
 
 FAMILIES = {"plain": False, "residual": True}
 SIDE = 20  # pixels
@@ -153,7 +153,7 @@ def _picture(curves: dict[str, Curves], layers: Sequence[int], epochs: int) -> b
     styles = {"shallow": (INK, "-"), "deepened": (ACCENT, "-"), "deep from scratch": (MUTED, "--")}
     labels = dict(zip(KINDS, (layers[0], layers[1], layers[1]), strict=True))
     with style():
-        figure, columns = panels(1, 2, width=330, height=250)
+        figure, columns = panels(1, 2, width=330, height=270)
         for axes, (family, kinds) in zip(columns, curves.items(), strict=True):
             axes.axvline(epochs, color=MUTED, lw=0.8, ls=":")
             for kind, (colour, dashes) in styles.items():
@@ -162,5 +162,5 @@ def _picture(curves: dict[str, Curves], layers: Sequence[int], epochs: int) -> b
                      label=f"{kind} ({labels[kind]} layers)")  # fmt: skip
             axes.set(title=family, ylabel="training loss", ylim=(0, None))
             by_epoch(axes)
-        columns[1].legend(frameon=False, fontsize=8.5, loc="upper right")
+        legend_below(figure, columns=3)
         return png(figure)

@@ -10,14 +10,23 @@ from collections.abc import Sequence
 from torch import nn
 
 from hubel import draws
-from hubel.labs.bands import band
+from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.habits import habits, habits_picture
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn, spread
 from hubel.labs.signals import spreads
 from hubel.model import Classifier
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    legend_below,
+    panels,
+    plain_logs,
+    png,
+    style,
+)
 
 KINDS = {"tanh": "tanh", "relu": "ReLU"}
 LINES = {"naive": (MUTED, ":"), "xavier": (INK, "--"), "he": (ACCENT, "-")}
@@ -122,7 +131,7 @@ def _finding(
 def _picture(before: Statistics, losses: Curves) -> bytes:
     rows = ("deviation of the signal", "deviation of the gradient", "training loss")
     with style():
-        figure, axes = panels(3, 2, width=330, height=190)
+        figure, axes = panels(3, 2, width=330, height=196)
         for j, (kind, word) in enumerate(KINDS.items()):
             for scheme, (colour, dashes) in LINES.items():
                 drawn = {"color": colour, "linestyle": dashes, "lw": 1.8, "label": WORDS[scheme]}
@@ -140,6 +149,7 @@ def _picture(before: Statistics, losses: Curves) -> bytes:
                     axes[2 * i + j].set_ylim(1e-14, 30)
                     plain_logs(axes[2 * i + j], decades=3)
             axes[j].set_title(word)
+            by_epoch(axes[4 + j])
             axes[4 + j].set_ylim(0, 2.5)
-        axes[0].legend(frameon=False, loc="lower left")
+        legend_below(figure, columns=4)
         return png(figure)

@@ -8,12 +8,21 @@ import torch
 
 from hubel import draws
 from hubel.data.batches import Batches
-from hubel.labs.bands import band
+from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn, spread
 from hubel.model import Classifier
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    legend_under,
+    panels,
+    plain_logs,
+    png,
+    style,
+)
 from hubel.training import losses, optimisers
 from hubel.training.range_test import RangeTest, range_test
 
@@ -119,14 +128,15 @@ def _sgd(named: list[tuple[str, torch.nn.Parameter]], lr: float) -> optimisers.O
 
 def _picture(curves: dict[str, list[list[float]]], test: RangeTest, proposed: float) -> bytes:
     with style():
-        figure, (left, right) = panels(1, 2, width=330, height=240)
+        figure, (left, right) = panels(1, 2, width=330, height=260)
         for word, rows in curves.items():
             label = f"{word}: {proposed * FACTORS[word]:.2g}"
             epochs = range(1, len(rows[0]) + 1)
             band(left, list(epochs), rows, color=COLOURS[word], lw=1.8, label=label)
         left.axhline(GUESS, color=MUTED, lw=0.8, ls=(0, (2, 3)))
-        left.set(xlabel="epoch", ylabel="training loss", ylim=(0, 3))
-        left.legend(frameon=False, fontsize=8.5, loc="lower left")
+        left.set(ylabel="training loss", ylim=(0, 3))
+        by_epoch(left)
+        legend_under(left, columns=3)
         right.plot(test.rates, test.losses, color=MUTED, lw=0.8)
         right.plot(test.rates, test.smoothed, color=INK, lw=1.8)
         right.axvline(proposed, color=ACCENT, lw=1.2)

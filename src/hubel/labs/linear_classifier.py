@@ -10,6 +10,7 @@ from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Learned, Pictures, colour_pictures, learn, spread
 from hubel.networks.linear import linear
 from hubel.report.filters import filters
+from hubel.report.wording import percent, within
 from hubel.training.evaluate import wilson
 
 # The example with three classes, of which the lecture shows the scores.
@@ -35,7 +36,7 @@ def linear_classifier(setting: Setting) -> Shown:
     rows, numbers = weights.shape
     accuracies = [float(one.history[-1]["test_accuracy"]) for one in learned]
     n = len(data.test)
-    low, high = wilson(round(accuracies[0] * n), n)
+    bounds = wilson(round(accuracies[0] * n), n)
     chance = float(data.test_labels.bincount().max()) / n
     image = tuple(data.train.shape[1:])
     return Shown(
@@ -43,13 +44,14 @@ def linear_classifier(setting: Setting) -> Shown:
             Finding(
                 "L10",
                 f"{rows} scores from {numbers:,} numbers ({rows} × {numbers:,} weights and {rows} "
-                f"biases): {accuracies[0]:.1%} of held-out pictures are named rightly (95 % "
-                f"interval {low:.1%} to {high:.1%}), where always the commonest class names "
-                f"{chance:.1%}; the rows are drawn as {rows} pictures of {image[1]}×{image[2]}.",
-                (rows, numbers) == (10, 32 * 32 * 3) and low > chance,
+                f"biases): {percent(accuracies[0])} of held-out pictures are named rightly "
+                f"({within(bounds)}), where always the commonest class names "
+                f"{percent(chance)}; the rows are drawn as {rows} pictures of "
+                f"{image[1]}×{image[2]}.",
+                (rows, numbers) == (10, 32 * 32 * 3) and bounds[0] > chance,
                 f"{len(data.train):,} pictures of {data.what} to learn from, {n:,} held out, "
                 f"{orders} orders",
-                f"accuracy {spread(accuracies)} over the orders",
+                f"accuracy {spread(100 * each for each in accuracies)} % over the orders",
             ),
             Finding(
                 "L11",
@@ -66,7 +68,7 @@ def linear_classifier(setting: Setting) -> Shown:
                 "wants light there and dark wants dark.",
             ),
         ),
-        numbers=_numbers(scores, learned, low, high, chance),
+        numbers=_numbers(scores, learned, bounds, chance),
         lines=_lines(scores),
     )
 
@@ -108,13 +110,13 @@ def _lines(scores: tuple[float, ...]) -> tuple[str, ...]:
 
 
 def _numbers(
-    scores: tuple[float, ...], learned: list[Learned], low: float, high: float, chance: float
+    scores: tuple[float, ...], learned: list[Learned], bounds: tuple[float, float], chance: float
 ) -> dict[str, Any]:
     last = [one.history[-1] for one in learned]
     return {
         "scores": list(scores),
         "accuracy": [row["test_accuracy"] for row in last],
         "training_accuracy": [row["train_accuracy"] for row in last],
-        "interval": [low, high],
+        "interval": list(bounds),
         "commonest_class": chance,
     }

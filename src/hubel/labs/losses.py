@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, style
 from hubel.training.losses import cross_entropy, hinge
 
 CLASSES = ("cat", "car", "frog")
@@ -97,11 +97,11 @@ def _picture(points: int) -> bytes:
         "cross-entropy": [float(cross_entropy(row[None], label)) for row in scores],
     }
     with style():
-        figure, [axes] = panels(1, 1, width=420, height=250)
+        figure, [axes] = panels(1, 1, width=420, height=270)
         for (name, values), colour in zip(rows.items(), (INK, ACCENT), strict=True):
             axes.plot(right, values, color=colour, lw=1.8, label=name)
         axes.axvline(1, color=MUTED, lw=0.8, ls=(0, (2, 3)))
         axes.annotate("margin 1", (1, 4.2), xytext=(4, 0), textcoords="offset points", color=MUTED)
         axes.set(xlabel="right score less the wrong one", ylabel="loss", ylim=(0, 5))
-        axes.legend(frameon=False)
+        legend_below(figure, columns=2)
         return png(figure)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from hubel.labs.lab import Finding, Setting
 from hubel.labs.learning import Pictures
+from hubel.report.wording import percent
 
 
 class Neuron(NamedTuple):
@@ -37,9 +38,9 @@ def neuron(setting: Setting, data: Pictures) -> tuple[Finding, Neuron]:
     name = data.classes[target]
     finding = Finding(
         "L8",
-        f"One unit with a threshold at 0 tells {name!r} from all other classes on {right:.1%} of "
-        f"the test pictures ({never:.1%} would be right by always saying no); its weighted sum, "
-        f"added up by hand, is {_signed(total)}, the layer's is {_signed(float(sums[0]))}.",
+        f"One unit with a threshold at 0 tells {name!r} from all other classes on {percent(right)} "
+        f"of the test pictures ({percent(never)} would be right by always saying no); its weighted "
+        f"sum, added up by hand, is {_signed(total)}, the layer's is {_signed(float(sums[0]))}.",
         right > never and abs(total - float(sums[0])) < 1e-4,
         f"{len(test):,} test pictures of {data.what}",
     )

@@ -8,6 +8,7 @@ from hubel.basics.receptive_field import Field
 from hubel.labs.examined import Subject
 from hubel.labs.lab import Drawing
 from hubel.report.hierarchy import Answering, top_nine
+from hubel.report.wording import percent
 from hubel.understanding.crops import HELD, Box, crop, held, seen
 from hubel.understanding.deconvnet import project
 from hubel.understanding.patches import TopPatches
@@ -57,7 +58,7 @@ def nine(
         f"Layer {n} ({name}): of each unit the nine best patches, and to the right what in them it "
         f"answered to, by {how}. Drawn are the {DRAWN} units whose ninth best picture stands out "
         "most; passed over were those that look beyond the border, or at the same pictures. "
-        f"Shown is what holds {HELD:.0%} of the squares of the projections.",
+        f"Shown is what holds {percent(HELD, 0)} of the squares of the projections.",
     )
 
 

@@ -11,7 +11,16 @@ from hubel import draws
 from hubel.basics.gradients import gradient_check, numerical_gradient
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, plain_logs, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    legend_under,
+    panels,
+    plain_logs,
+    png,
+    style,
+)
 from hubel.verbs import machine
 
 # The lecture gives W, h and the losses, but not the picture. This is a hinge loss of one that has
@@ -161,17 +170,17 @@ def _apart(a: Tensor, b: Tensor) -> float:
 
 def _chart(times: dict[int, tuple[float, ...]], steps: dict[str, list[float]]) -> Drawing:
     with style():
-        figure, (left, right) = panels(1, 2, width=330, height=240)
+        figure, (left, right) = panels(1, 2, width=330, height=260)
         numeric, analytic, _ = zip(*times.values(), strict=True)
         left.loglog(list(times), numeric, "o-", color=ACCENT, label="numerical")
         left.loglog(list(times), analytic, "o-", color=INK, label="analytic")
         left.set(xlabel="weights", ylabel="seconds for one gradient")
-        left.legend(frameon=False)
+        legend_under(left, columns=2)
         for name, errors in steps.items():
             colour = ACCENT if "central" in name else MUTED
             right.loglog(STEPS, errors, ":" if "32" in name else "-", color=colour, label=name)
         right.set(xlabel="h", ylabel="error, relative", ylim=(1e-14, 1e3))
-        right.legend(frameon=False, fontsize=8.5, loc="lower left")
+        legend_under(right, columns=2)
         plain_logs(left)
         plain_logs(right, decades=2)
         return Drawing(

@@ -18,6 +18,7 @@ from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, spread
 from hubel.model import Classifier
 from hubel.report.seen import Occluded, occlusion_maps
+from hubel.report.wording import percent
 from hubel.understanding.deconvnet import project
 from hubel.understanding.occlusion import Occlusion, occlude
 
@@ -65,8 +66,9 @@ def occlusion(setting: Setting) -> Shown:
             "work": maps[0][1].method.work,
         },
         lines=(
-            f"Computed in boxes: {maps[0][1].method.work:.0%} of the multiply-adds, at most "
-            f"{max(each[1].method.difference for each in maps):.1g} from the full computation.",
+            f"Computed in boxes: {percent(maps[0][1].method.work, 0)} of the multiply-adds, at "
+            f"most {max(each[1].method.difference for each in maps):.1g} from the full "
+            "computation.",
         ),
     )
 
@@ -125,7 +127,8 @@ def _finding(drops: list[Drop], accuracy: float, data: Pictures) -> Finding:
         f"mean, off it by {mean_off:.2f}; on it by more in {more} of {len(both)} pictures "
         f"(p = {p:.1g}).",
         mean_on > mean_off and more > len(both) / 2 and p < 0.01,
-        f"{len(both)} pictures that the network names rightly ({accuracy:.0%} of all), {data.what}",
+        f"{len(both)} pictures that the network names rightly ({percent(accuracy, 0)} of all), "
+        f"{data.what}",
         f"on the object {spread(each.on for each in both)}, off it "
         f"{spread(each.off for each in both)}"
         if both

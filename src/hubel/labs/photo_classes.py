@@ -11,6 +11,7 @@ from hubel.labs.lab import Setting
 from hubel.mistakes import Failure
 from hubel.networks import weights
 from hubel.report.rows import picture_rows
+from hubel.report.wording import percent
 from hubel.understanding.maximise import maximise
 from hubel.understanding.objectives import Objective
 from hubel.understanding.regularisers import blur
@@ -47,7 +48,7 @@ def photo_classes(setting: Setting) -> Photos:
     )  # fmt: skip
     with torch.no_grad():
         shares = classifier(found.images).softmax(1)[range(len(units)), units].tolist()
-    titles = [f"{name}\n{share:.1%}" for name, share in zip(CLASSES, shares, strict=True)]
+    titles = [f"{name}\n{percent(share)}" for name, share in zip(CLASSES, shares, strict=True)]
     tiles = [image.permute(1, 2, 0).numpy() for image in found.images]
     return Photos(
         (

@@ -12,7 +12,17 @@ from hubel import draws
 from hubel.basics.arithmetic import receptive_field
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    style,
+)
+from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 # What follows each convolution: the layer, and its (filter, stride). The sums are averages: times a
@@ -56,7 +66,7 @@ def pooling(setting: Setting) -> Shown:
     by_one = {name: [curve[0] for curve in curves] for name, curves in kept.items()}
     mean = {name: statistics.fmean(values) for name, values in by_one.items()}
     pooled = [name for name, (_, (filter, _)) in POOLINGS.items() if filter > 1]
-    told = "; ".join(f"{name} {mean[name]:.1%}, {seen[name]} pixels" for name in POOLINGS)
+    told = "; ".join(f"{name} {percent(mean[name])}, {seen[name]} pixels" for name in POOLINGS)
     finding = Finding(
         "L24",
         "So many right answers stay right when the picture moves by one pixel, and so wide is "
@@ -71,7 +81,7 @@ def pooling(setting: Setting) -> Shown:
         (finding,),
         (_chart(kept, right), _fields(data.test[0, 0], seen)),
         {"kept": kept, "accuracy": right, "receptive_field": seen, "measured_field": extents},
-        tuple(f"{name}: {statistics.fmean(right[name]):.1%} right" for name in POOLINGS),
+        tuple(f"{name}: {percent(statistics.fmean(right[name]))} right" for name in POOLINGS),
     )
 
 
@@ -130,19 +140,21 @@ def extent(name: str, data: Pictures) -> int:
 
 def _chart(kept: dict[str, list[list[float]]], right: dict[str, list[float]]) -> Drawing:
     with style():
-        figure, (left, middle) = panels(1, 2, width=340, height=260)
+        figure, (left, middle) = panels(1, 2, width=340, height=280)
         for name, curves in kept.items():
             colour, dashes = LOOK[name]
             means = [100 * statistics.fmean(column) for column in zip(*curves, strict=True)]
             left.plot(SHIFTS, means, dashes, color=colour, marker="o", ms=3, label=name)
-        left.set(xlabel="pixels moved", ylabel="% of right answers that stay right", xticks=SHIFTS)
-        left.legend(frameon=False, fontsize=8.5)
+        left.set(xlabel="pixels moved", ylabel="of right answers, stay right", xticks=SHIFTS)
+        legend_below(figure, columns=4)
+        for axis in (left.yaxis, middle.xaxis):
+            in_percent(axis, whole=100)
         for row, (name, values) in enumerate(right.items()):
             percent = [100 * value for value in values]
             middle.plot(percent, [row] * len(percent), "o", color=LOOK[name][0])
         middle.set_yticks(range(len(right)), list(right))
         middle.invert_yaxis()
-        middle.set(xlabel="% of test pictures right; a dot a start")
+        middle.set(xlabel="of test pictures, right; a dot a start")
         text = (
             "Test pictures moved: how many stay right of those that were; and accuracy, not moved."
         )

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.wording import percent
 
 STRENGTHS = {"none": (0.0,), "L2": (1e-3, 1e-2, 1e-1), "L1": (1e-3, 3e-3, 1e-2)}
 SHOWN = {"none": 0.0, "L2": 1e-2, "L1": 3e-3}  # the strengths that are drawn
@@ -47,15 +48,16 @@ def regularisation(setting: Setting) -> Shown:
                 "L13",
                 f"The weights' root mean square is {size['none']:.2g} without a penalty, "
                 f"{size['L2']:.2g} with L2 (λ = {SHOWN['L2']:g}) and {size['L1']:.2g} with L1 "
-                f"(λ = {SHOWN['L1']:g}); exactly zero are {plain.zero:.1%}, {small.zero:.1%} and "
-                f"{sparse.zero:.1%}. Test accuracy {plain.test:.1%}, {small.test:.1%} and "
-                f"{sparse.test:.1%}, on the training pictures {plain.train:.1%}, "
-                f"{small.train:.1%} and {sparse.train:.1%}.",
+                f"(λ = {SHOWN['L1']:g}); exactly zero are {percent(plain.zero)}, "
+                f"{percent(small.zero)} and {percent(sparse.zero)}. Test accuracy "
+                f"{percent(plain.test)}, {percent(small.test)} and {percent(sparse.test)}, on the "
+                f"training pictures {percent(plain.train)}, {percent(small.train)} and "
+                f"{percent(sparse.train)}.",
                 size["L2"] < size["none"] and small.zero < 0.01 and sparse.zero > 0.5,
                 f"{len(data.train):,} pictures of {data.what}, {len(data.test):,} to test on, "
                 f"{steps} steps of full-batch proximal descent",
                 "zeros with L1 at λ = "
-                + ", ".join(f"{s:g}: {found['L1', s].zero:.0%}" for s in STRENGTHS["L1"]),
+                + ", ".join(f"{s:g}: {percent(found['L1', s].zero, 0)}" for s in STRENGTHS["L1"]),
             ),
         ),
         drawings=(

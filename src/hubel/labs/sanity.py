@@ -25,6 +25,7 @@ from hubel.labs.learning import answers, colour_pictures, spread
 from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
 from hubel.report.rows import picture_rows
+from hubel.report.wording import percent
 from hubel.understanding.deconvnet import answer
 from hubel.understanding.perturbation import KINDS, perturbation
 from hubel.understanding.probes import Score
@@ -120,7 +121,9 @@ def sanity(setting: Setting) -> Shown:
         trials[name] = _trial(name, classifier, pixels, labels, setting.seed)
         setting.watch.progress("maps", done + 1, len(METHODS))
     accuracy = float((named == data.test_labels).double().mean())
-    what = f"{data.what}, {side}×{side}, a network that names {accuracy:.0%} of them rightly"
+    what = (
+        f"{data.what}, {side}×{side}, a network that names {percent(accuracy, 0)} of them rightly"
+    )
     return Shown(
         findings=(_random(fates, what), _matters(trials, what)),
         drawings=(
@@ -148,7 +151,7 @@ def sanity(setting: Setting) -> Shown:
         },
         lines=tuple(
             f"{name}: correlation {fates[name].rank[:, -1].mean():.2f} when all is random; beats "
-            + " and ".join(f"{kind} of its moved self in {trials[name].share(kind):.0%}"
+            + " and ".join(f"{kind} of its moved self in {percent(trials[name].share(kind), 0)}"
                            for kind in KINDS)
             + "."
             for name in METHODS
@@ -230,7 +233,7 @@ def _matters(trials: Mapping[str, Trial], what: str) -> Finding:
         f"in {spread(trial.share(kind) * 100 for trial in own.values())} % of the pictures ({kind})"
         for kind in KINDS
     )
-    control = " and ".join(f"{trials[CONTROL].share(kind):.0%} ({kind})" for kind in KINDS)
+    control = " and ".join(f"{percent(trials[CONTROL].share(kind), 0)} ({kind})" for kind in KINDS)
     return Finding(
         "X2",
         f"By method, the map does better than moved elsewhere {better}; surely (binomial, "
@@ -241,7 +244,8 @@ def _matters(trials: Mapping[str, Trial], what: str) -> Finding:
         f"{trials[CONTROL].n} pictures × {len(own)} methods; {what}",
         "deletion and insertion: "
         + ", ".join(
-            f"{name} {trial.share('deletion'):.0%} and {trial.share('insertion'):.0%}"
+            f"{name} {percent(trial.share('deletion'), 0)} and "
+            f"{percent(trial.share('insertion'), 0)}"
             for name, trial in own.items()
         ),
     )

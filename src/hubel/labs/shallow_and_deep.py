@@ -14,7 +14,8 @@ from hubel.labs.inversion import inversion, inversion_picture, likeness
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, colour_pictures, learn
 from hubel.mistakes import Failure
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, in_percent, panels, png, style
+from hubel.report.wording import interval, percent, tells
 from hubel.training.comparison import beside
 from hubel.training.evaluate import wilson
 
@@ -131,7 +132,7 @@ def _finding(rated: dict[str, Rated], data: Pictures) -> Finding:
     deep = rated[DEEP]
     rival = max((name for name in rated if name != DEEP), key=lambda name: rated[name].accuracy)
     row = beside(rival, rated[rival].right, deep.right)
-    listed = ", ".join(f"{name} {one.accuracy:.1%}" for name, one in rated.items())
+    listed = ", ".join(f"{name} {percent(one.accuracy)}" for name, one in rated.items())
     return Finding(
         "L4",
         f"{listed[0].upper()}{listed[1:]}; the learned hierarchy is "
@@ -140,8 +141,8 @@ def _finding(rated: dict[str, Rated], data: Pictures) -> Finding:
         f"{row.p:.2g}).",
         row.beaten,
         f"{len(data.train):,} pictures of {data.what} to learn from, {len(data.test):,} to test on",
-        f"95 % intervals: {DEEP} {deep.interval[0]:.1%} to {deep.interval[1]:.1%}, {rival} "
-        f"{rated[rival].interval[0]:.1%} to {rated[rival].interval[1]:.1%}",
+        f"95 % intervals: {DEEP} {interval(deep.interval)}, {rival} "
+        f"{interval(rated[rival].interval)}",
     )
 
 
@@ -150,10 +151,11 @@ def _bars(rated: dict[str, Rated]) -> bytes:
         figure, (axes,) = panels(1, 1, width=460, height=190)
         for i, (name, one) in enumerate(rated.items()):
             axes.barh(i, one.accuracy, color=INK if name in BY_HAND else ACCENT, height=0.6)
-            axes.plot(one.interval, [i, i], color=MUTED, lw=2.5)
-            axes.text(one.interval[1] + 0.015, i, f"{one.accuracy:.1%}", va="center", fontsize=9)
+            if tells(one.interval):
+                axes.plot(one.interval, [i, i], color=MUTED, lw=2.5)
+            axes.text(1.015, i, percent(one.accuracy), va="center", fontsize=9)
         axes.set_yticks(range(len(rated)), list(rated))
         axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        in_percent(axes.xaxis)
         axes.set(xlim=(0, 1), xlabel="accuracy on test pictures")
         return png(figure)

@@ -15,8 +15,18 @@ from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import answers
 from hubel.labs.photo_surfaces import NETWORK, Named, Photos, photographs
 from hubel.labs.restyled import TRAININGS, Result, Stimuli, trained
-from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    style,
+)
 from hubel.report.rows import picture_rows
+from hubel.report.wording import interval, percent, tells
 
 COLOURS = {"plain": MUTED, "stylised": ACCENT, "both": INK}
 STIMULI = ("original", "silhouette", "edges", "texture")
@@ -86,7 +96,9 @@ def _finding(results: tuple[Result, ...], shown: Stimuli, photos: Photos | None)
             f"has a shape bias of {_bias(before)}, and {_bias(after)} where that layer was learned "
             "from stylised copies. The figure hangs on how conflicts are made: by share of the "
             "object's light and shade that is laid over the texture, "
-            + ", ".join(f"{shade:.0%}: {_bias(each)}" for shade, each in photos.by_shade.items())
+            + ", ".join(
+                f"{percent(shade, 0)}: {_bias(each)}" for shade, each in photos.by_shade.items()
+            )
             + ". "
         )
     if not by_texture(results, photos):
@@ -119,8 +131,8 @@ def _bias(bias: Bias) -> str:
     if bias.value is None:
         return "no value (nothing was named by either cue)"
     if bias.interval is None:
-        return f"{bias.value:.0%}"
-    return f"{bias.value:.0%} ({bias.interval[0]:.0%} to {bias.interval[1]:.0%})"
+        return percent(bias.value, 0)
+    return f"{percent(bias.value, 0)} ({interval(bias.interval, 0)})"
 
 
 def _values(results: list[Result]) -> list[float]:
@@ -128,17 +140,17 @@ def _values(results: list[Result]) -> list[float]:
 
 
 def _mean(values: list[float]) -> str:
-    return f"{np.mean(values):.1%}" if values else "no value"
+    return percent(float(np.mean(values))) if values else "no value"
 
 
 def _mean_bias(results: list[Result]) -> str:
     values = _values(results)
-    return f"{np.mean(values):.0%}" if values else "no value"
+    return percent(float(np.mean(values)), 0) if values else "no value"
 
 
 def _range(results: list[Result]) -> str:
     values = _values(results)
-    return f"{min(values):.0%} to {max(values):.0%}" if values else "no value"
+    return f"{percent(min(values), 0)} to {percent(max(values), 0)}" if values else "no value"
 
 
 def _clean(results: list[Result]) -> str:
@@ -155,7 +167,7 @@ def _photo_line(photos: Photos) -> str:
     parts = []
     for name, right in photos.right.items():
         bias = photos.bias[name]
-        said = ", ".join(f"{stimulus} {share:.0%}" for stimulus, share in right.items())
+        said = ", ".join(f"{stimulus} {percent(share, 0)}" for stimulus, share in right.items())
         parts.append(
             f"last layer learned from {name} photographs: right on {said}; of {bias.n} conflicts "
             f"{bias.shape} by shape, {bias.texture} by texture, {bias.other} by neither"
@@ -210,7 +222,7 @@ def _pictures(shown: Stimuli, copies: Tensor) -> Drawing:
 def _measures(results: tuple[Result, ...]) -> Drawing:
     """Shape bias by start, accuracy by stimulus, error by corruption; one colour a training."""
     with style():
-        figure, axes = panels(1, 3, width=270, height=300)
+        figure, axes = panels(1, 3, width=270, height=320)
         corruptions = list(results[0].errors)
         for place, kind in enumerate(TRAININGS):
             own, colour = _of(results, kind), COLOURS[kind]
@@ -218,8 +230,8 @@ def _measures(results: tuple[Result, ...]) -> Drawing:
                 if each.bias.value is None:
                     continue
                 at = place + 0.16 * (n - (len(own) - 1) / 2)
-                low, high = each.bias.interval or (each.bias.value, each.bias.value)
-                axes[0].plot([at, at], [low, high], color=colour, lw=1.5)
+                if each.bias.interval is not None and tells(each.bias.interval):
+                    axes[0].plot([at, at], each.bias.interval, color=colour, lw=1.5)
                 axes[0].plot(at, each.bias.value, "o", color=colour, ms=5)
             right = [np.mean([each.right[name] for each in own]) for name in STIMULI]
             axes[1].plot(range(len(STIMULI)), right, "o-", color=colour, lw=1, ms=5, label=kind)
@@ -231,10 +243,12 @@ def _measures(results: tuple[Result, ...]) -> Drawing:
         axes[1].axhline(1 / len(CLASSES), color=MUTED, lw=0.6)
         axes[1].set(ylim=(0, 1), title="right, by what is left of the picture")
         axes[1].set_xticks(range(len(STIMULI)), STIMULI)
-        axes[1].legend(frameon=False, fontsize=8)
+        legend_below(figure, columns=3)
         axes[2].set(title="wrong under corruption", xlim=(0, None))
         axes[2].set_yticks(range(len(corruptions)), corruptions, fontsize=7)
         axes[2].invert_yaxis()
+        for axis in (axes[0].yaxis, axes[1].yaxis, axes[2].xaxis):
+            in_percent(axis)
         picture = png(figure)
     return Drawing(
         "measures",
@@ -254,7 +268,7 @@ def _three(results: tuple[Result, ...], shown: Stimuli, photos: Photos | None) -
     tiles, titles = {}, list[str]()
     for name, each in rows.items():
         if each:
-            said = "\n".join(f"{one.name} {one.probability:.0%}" for one in each)
+            said = "\n".join(f"{one.name} {percent(one.probability, 0)}" for one in each)
             tiles[f"{name}\n\n{said}"] = [_tile(one.pixels) for one in each]
             titles = titles or ["texture", "object", "object with\nthe other's texture"]
     return Drawing(

@@ -13,7 +13,8 @@ from hubel import draws
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn, spread
 from hubel.model import Classifier
-from hubel.report.drawing import ACCENT, MUTED, panels, png, style
+from hubel.report.drawing import ACCENT, MUTED, in_percent, panels, png, style
+from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 STRIDES = (1, 2, 3, 4)
@@ -46,10 +47,12 @@ def strides(setting: Setting) -> Shown:
         "L22",
         f"From stride {first} to {last} a training step of {BATCH} takes {ms[first]:.3g} → "
         f"{ms[last]:.3g} ms, the maps of a picture {memory[first]:.0f} → {memory[last]:.0f} KiB; "
-        f"{mean[first]:.1%} → {mean[last]:.1%} of the test pictures are answered rightly.",
+        f"{percent(mean[first])} → {percent(mean[last])} of the test pictures are answered "
+        "rightly.",
         cheaper,
         f"{len(data.train)} {data.what} pictures, {epochs} epochs, {starts} starts",
-        f"accuracy {spread(right[first])} at stride {first}, {spread(right[last])} at {last}",
+        f"accuracy {spread(100 * v for v in right[first])} % at stride {first}, "
+        f"{spread(100 * v for v in right[last])} % at {last}",
     )
     numbers: dict[str, Mapping[int, Any]] = {
         "milliseconds": ms,
@@ -135,7 +138,8 @@ def _chart(
         accuracy_of.plot(list(right), means, "-", color=ACCENT)
         time_of.set(ylabel=f"ms a step of {BATCH}", ylim=(0, None))
         memory_of.set(ylabel="KiB of maps a picture", ylim=(0, None))
-        accuracy_of.set(ylabel="% right on test pictures")
+        accuracy_of.set(ylabel="right on test pictures")
+        in_percent(accuracy_of.yaxis, whole=100)
         for axes in (time_of, memory_of, accuracy_of):
             axes.set_xticks(STRIDES)
             axes.set_xlabel("stride of the first convolution")

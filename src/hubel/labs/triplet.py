@@ -12,6 +12,7 @@ from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
 from hubel.model import Classifier, Model
 from hubel.networks.small import small
 from hubel.report.drawing import ACCENT, INK, panels, png, style
+from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 from hubel.training.triplet import MARGIN, Retrieval, retrieval, semi_hard_loss
 
@@ -55,7 +56,7 @@ def triplet(setting: Setting) -> Shown:
         if start == 0:
             pair = x0, x1
 
-    def told(name: str, written: Callable[[float], str] = lambda v: f"{v:.1%}") -> str:
+    def told(name: str, written: Callable[[float], str] = lambda v: percent(v)) -> str:
         means = (sum(row[name] for row in rows) / starts for rows in (before, after))
         return " → ".join(map(written, means))
 

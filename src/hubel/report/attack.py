@@ -10,11 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubel.findings import Drawing
-from hubel.report.drawing import ACCENT, INK, MUTED, legend_below, panels, png, shortened, style
+from hubel.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    in_percent,
+    legend_below,
+    panels,
+    png,
+    shortened,
+    style,
+)
 from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import picture_of
 from hubel.report.rows import Tile, picture_rows
-from hubel.report.wording import tells
+from hubel.report.wording import percent, tells
 
 COLOURS = (ACCENT, INK, "#2f5d8a", "#4f8a4b", "#8a3f7a", "#b08900", MUTED)
 DASHES = ("-", "--", ":", "-.")  # by model
@@ -153,9 +163,9 @@ class Smallest:
         low, median, high = (written(each, self.norm) for each in self.quartiles)
         by = ", ".join(f"{name} {count}" for name, count in self.by.items())
         return (
-            f"The smallest change that fools, of each picture the best of all attacks: {median} in "
-            f"{NORMS[self.norm]} in the median, {low} to {high} for the middle half; found for "
-            f"{len(self.pictures)} of {self.of} pictures, by {by}."
+            f"The smallest change that any of the attacks found has a median size of {median} in "
+            f"{NORMS[self.norm]}, and one from {low} to {high} for half of the pictures. It was "
+            f"found for {len(self.pictures)} of {self.of} pictures, by {by}."
         )
 
 
@@ -245,8 +255,8 @@ class Attacks:
             for near, far in pairwise(line):
                 if line[0].attack == "fgsm" and far.success.part < near.success.part:
                     found.append(
-                        f"{near.name} fools {near.success.part} within {near.within} and "
-                        f"{far.success.part} within {far.within}"
+                        f"{near.name} fools {near.success.part} pictures within {near.within}, but "
+                        f"only {far.success.part} within {far.within}"
                     )
                     break
         return found
@@ -284,22 +294,27 @@ def curves(rows: Sequence[Row], clean: Share) -> bytes:
             own = [row for row in rows if row.norm == norm]
             marks = sorted({row.epsilon for row in own})
             axis.axhline(100 * clean.share, color=MUTED, lw=0.8, ls="dotted")
-            for line in _lines(own):
+            lines = _lines(own)
+            # the later, the thinner: lines that lie on each other are all seen
+            for k, line in zip(range(len(lines) - 1, -1, -1), lines, strict=True):
                 places = [0, *(marks.index(row.epsilon) + 1 for row in line)]
                 counts = [line[0].before, *(row.accuracy for row in line)]
                 low, high = ([100 * each.interval[side] for each in counts] for side in (0, 1))
                 colour = COLOURS[attacks.index(line[0].attack) % len(COLOURS)]
                 dashes = DASHES[models.index(line[0].model) % len(DASHES)]
-                axis.plot(places, [100 * each.share for each in counts], marker="o", ls=dashes,
-                          color=colour, ms=3.5, lw=1.3, label=line[0].name)  # fmt: skip
+                axis.plot(
+                    places, [100 * each.share for each in counts], marker="o", ls=dashes,
+                    color=colour, ms=3.5, lw=1.3 + 0.9 * k, label=line[0].name,
+                )  # fmt: skip
                 told = [tells(each.interval) for each in counts]
                 axis.fill_between(places, low, high, where=told, color=colour, alpha=0.13, lw=0)
             axis.set_xticks(
                 range(len(marks) + 1), ["0", *(written(mark, norm) for mark in marks)], fontsize=8
             )
             axis.set_ylim(0, 102)
+            in_percent(axis.yaxis, whole=100)
             axis.set_xlabel(f"largest change, {NORMS[norm]}")
-        axes[0].set_ylabel("accuracy on all pictures, %")
+        axes[0].set_ylabel("accuracy on all pictures")
         legend_below(figure, columns=4 * len(norms))
         return png(figure)
 
@@ -321,8 +336,8 @@ def examples(found: Sequence[Example]) -> bytes:
         "result": [each.result for each in found],
     }
     columns = [
-        f"{shortened(e.before[0], 16)} {e.before[1]:.0%}\n→ {shortened(e.after[0], 14)} "
-        f"{e.after[1]:.0%}\n{NORMS[e.norm]} {written(e.size, e.norm)}"
+        f"{shortened(e.before[0], 12)}: {percent(e.before[1], 0)}\n→ {shortened(e.after[0], 10)}: "
+        f"{percent(e.after[1], 0)}\n{NORMS[e.norm]} {written(e.size, e.norm)}"
         for e in found
     ]
     return picture_rows(rows, columns, side=88, margin=92)

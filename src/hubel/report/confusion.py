@@ -99,14 +99,15 @@ def _name(axes: "Axes", i: int, name: str, *, size: float, gap: float, level: bo
 
 
 def worst(matrix: NDArray[np.int64], classes: Sequence[str], most: int = 8) -> list[Confusion]:
-    """The most frequent confusions, most pictures first, those of equal count in class order.
+    """The most frequent confusions, most pictures first, of equal counts the larger share first.
 
     >>> worst(np.array([[8, 2], [0, 5]]), ["cat", "dog"])
     [Confusion(true='cat', predicted='dog', pictures=2, share=0.2)]
     """
     _check(matrix, classes)
     wrong = matrix * (1 - np.eye(len(classes), dtype=matrix.dtype))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    shares = wrong / np.maximum(matrix.sum(1, keepdims=True), 1)
+    order = np.lexsort((-shares.ravel(), -wrong.ravel()))[:most]
     pairs = [divmod(int(place), len(classes)) for place in order]
     return [
         Confusion(classes[i], classes[j], int(wrong[i, j]), float(wrong[i, j] / matrix[i].sum()))

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from hubel.findings import Drawing
 from hubel.report.attack import COLOURS, Share
-from hubel.report.drawing import ACCENT, INK, MUTED, canvas, panels, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, canvas, in_percent, panels, png, style
 from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import picture_of
 from hubel.report.wording import interval, percent, tells
 
 LINE = 17.0  # points, of a row of the dots
+APART = 0.07  # of the way to the next severity, from one corruption to the next
 LEAST = 1e-9  # further from 1, a ratio is not 1 by rounding
 
 
@@ -156,16 +157,21 @@ def by_severity(rows: Sequence[Row], clean: Share, severities: Sequence[int]) ->
         most = max(each.interval[1] for row in rows for each in row.errors)
         for axis, family in zip(axes, families, strict=False):
             axis.axhline(100 * clean.share, color=MUTED, lw=0.8, ls="dotted")
-            for k, row in enumerate(row for row in rows if row.family == family):
-                places = range(1, len(row.errors) + 1)
-                low, high = ([100 * e.interval[side] for e in row.errors] for side in (0, 1))
+            own = [row for row in rows if row.family == family]
+            for k, row in enumerate(own):
                 colour = COLOURS[k % len(COLOURS)]
+                # so that intervals of one severity stand beside each other
+                aside = APART * (k - (len(own) - 1) / 2)
                 line = [100 * clean.share, *(100 * each.share for each in row.errors)]
-                axis.plot([0, *places], line, "o-", color=colour, ms=3.5, lw=1.3, label=row.name)
-                told = [tells(each.interval) for each in row.errors]
-                axis.fill_between(places, low, high, where=told, color=colour, alpha=0.13, lw=0)
+                places = [0.0, *(aside + i for i in range(1, len(line)))]
+                axis.plot(places, line, "o-", color=colour, ms=3.5, lw=1.3, label=row.name)
+                for at, each in zip(places[1:], row.errors, strict=True):
+                    if tells(each.interval):
+                        ends = [100 * end for end in each.interval]
+                        axis.plot([at, at], ends, color=colour, lw=1.1, alpha=0.55)
             axis.set_xticks(range(len(severities) + 1), ["0", *map(str, severities)])
             axis.set_ylim(0, 100 * min(1.02, 1.08 * most + 0.01))
+            in_percent(axis.yaxis, whole=100)
             axis.set_title(family, fontsize=10)
             axis.set_xlabel("severity")
             # below, where no line is
@@ -176,7 +182,7 @@ def by_severity(rows: Sequence[Row], clean: Share, severities: Sequence[int]) ->
         for axis in axes[len(families) :]:
             axis.set_axis_off()
         for axis in axes[::across]:
-            axis.set_ylabel("wrong, %")
+            axis.set_ylabel("wrong")
         return png(figure)
 
 
@@ -194,9 +200,10 @@ def by_corruption(rows: Sequence[Row], clean: Share, reference: str = "") -> byt
         axes.set_yticks(range(len(ordered)), [row.name for row in ordered], fontsize=9)
         axes.set_ylim(-0.7, len(ordered) - 0.3)
         axes.set_xlim(left=0)
+        in_percent(axes.xaxis, whole=100)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=MUTED, alpha=0.22, lw=0.8)
-        axes.set_xlabel("wrong, %, the mean over severities (dotted: on the pictures as they are)")
+        axes.set_xlabel("wrong, the mean over severities (dotted: on the pictures as they are)")
         if reference:
             axes.legend(
                 frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1)

@@ -16,11 +16,13 @@ from hubel.legible import legible as legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 INK, ACCENT, MUTED = "#1b1d21", "#c4500c", "#868c96"  # muted is legible on white and on black
 
 _POINTS = 72  # an inch; a figure's unit here is the point, which is also the unit of its SVG
+_BELOW = 38  # points from an axis down to what is below its ticks and its name
 _IN_A_PAGE = {INK: "currentColor", ACCENT: f"var(--accent, {ACCENT})"}
 _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib; a page puts its own font instead
@@ -86,8 +88,8 @@ def panels(
 def legend_above(axes: "Axes", *, columns: int = 1) -> None:
     """What the lines are, above the axes: inside them it would cover a line sooner or later."""
     axes.legend(
-        frameon=False, fontsize=9, ncols=columns,
-        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3,
+        frameon=False, fontsize=8.5, ncols=columns, handlelength=1.4, handletextpad=0.6,
+        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3, borderpad=0.2,
     )  # fmt: skip
 
 
@@ -103,6 +105,22 @@ def legend_below(figure: "Figure", *, columns: int, title: str = "") -> None:
     )  # fmt: skip
 
 
+def legend_under(axes: "Axes", *, columns: int = 1) -> None:
+    """What the lines of one of several `panels` are, below its own labels."""
+    from matplotlib.transforms import offset_copy
+
+    below = offset_copy(axes.transAxes, axes.get_figure(root=True), y=-_BELOW, units="points")
+    axes.legend(
+        frameon=False, fontsize=8.5, ncols=columns, loc="upper left", borderaxespad=0,
+        bbox_to_anchor=(0, 0), bbox_transform=below,
+    )  # fmt: skip
+
+
+def in_percent(axis: "Axis", *, whole: float = 1.0) -> None:
+    """An axis of shares, `whole` being all: its ticks as percentages."""
+    axis.set_major_formatter(lambda value, _: f"{round(100 * value / whole, 6):g} %")
+
+
 def plain_logs(axes: "Axes", *, decades: int = 1) -> None:
     """Plain numbers at the ticks of logarithmic axes, every so many decades, and no minor ones.
 
@@ -113,7 +131,7 @@ def plain_logs(axes: "Axes", *, decades: int = 1) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_locator(LogLocator(10.0**decades))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}".replace("e-0", "e-")))
             axis.set_minor_locator(NullLocator())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, style
+from hubel.report.drawing import ACCENT, INK, MUTED, canvas, in_percent, png, style
 from hubel.report.html import HERE, Onward, render
 from hubel.report.sheet import contact_sheet
 from hubel.report.wording import percent
@@ -186,10 +186,11 @@ def median_curves(curves: Mapping[str, NDArray[np.float64]]) -> bytes:
                 )  # fmt: skip
         most = 100 * max(float(rows[:, 1].max()) for rows in curves.values())
         top = 102 if most > TALL else 1.15 * max(most, 1e-3)
-        axes.set(xlabel="images tried", ylabel="confidence, %", ylim=(0, top))
+        axes.set(xlabel="images tried", ylabel="confidence", ylim=(0, top))
         axes.set_xlim(left=0)
         axes.locator_params(axis="x", nbins=4)  # so that numbers in millions keep apart
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        in_percent(axes.yaxis, whole=100)
         axes.grid(axis="y", color=MUTED, alpha=0.22, lw=0.8)
         # below, where no line is
         axes.legend(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hubel.report.drawing import ACCENT, INK, panels, png, shortened, style
+from hubel.report.drawing import ACCENT, INK, in_percent, panels, png, shortened, style
 from hubel.report.seen import around_grey
 
 if TYPE_CHECKING:
@@ -127,6 +127,6 @@ def _curves(axis: "Axes", panel: Panel, layers: Sequence[str]) -> None:
         axis.axhline(level, ls="--", color=colour, lw=1, alpha=0.7)
     axis.set_xticks(list(x), list(layers), fontsize=8)
     axis.set(ylim=(0, 1.02), xlim=(-0.2, len(layers) - 0.8))
-    axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    in_percent(axis.yaxis)
     axis.set_title(panel.title, fontsize=10, loc="left")
     axis.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16))

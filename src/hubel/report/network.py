@@ -78,16 +78,19 @@ def network_page(
     name, source, note, parameters, multiply_adds, depth, receptive_field, pixels, published.
     """
     caption = (
-        "Layers with weights are warm, poolings grey. What only finishes a layer is in its box; "
-        "what repeats is drawn once, with its number."
+        "Layers with weights are orange, poolings grey. Norms, activations and dropout stand in "
+        "the box of the layer that they follow; a part that repeats is drawn once, with its count."
     )
+    rounds = any(row[-1] for row in table)
+    columns = slice(None if rounds else -1)
     return render(
         "network.html",
         onward=onward,
         picture=picture_of(Drawing(facts["name"], picture, caption)),
-        head=HEAD,
+        head=[name or "rounding" for name in HEAD[columns]],
         numbers=NUMBERS,
-        layers=table,
+        layers=[row[columns] for row in table],
+        rounds=rounds,
         totals=totals,
         facts=facts,
     )

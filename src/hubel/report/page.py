@@ -1,5 +1,7 @@
 """report.html: one page about one training, for the colleague who asks how it went."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,8 +12,10 @@ from hubel.report.html import HERE, Onward, render
 from hubel.report.reliability import reliability
 from hubel.report.results import FirstLayer, TrainingReport
 from hubel.report.training_loss import grey
+from hubel.report.wording import facts
 from hubel.results import Evaluation
 
+OFF = frozenset(("0", "none", "no"))  # values of a recipe that change nothing
 _MOST_FILTERS = 64
 _MOST_CLASSES = 20  # with more, the table shows the hardest and folds the rest away
 
@@ -29,6 +33,7 @@ def training_page(results: TrainingReport, onward: Onward = HERE) -> str:
         results=results,
         measured=measured,
         kind=results.measured_on,
+        recipe=_recipe(results.recipe),
         curves=curves(results.history, best_epoch=results.best_epoch, training=trained_on[:2])
         if results.history
         else None,
@@ -41,6 +46,15 @@ def training_page(results: TrainingReport, onward: Onward = HERE) -> str:
         most_classes=_MOST_CLASSES,
         first_layer=_first_layer(results.first_layer) if results.first_layer else [],
     )
+
+
+def _recipe(recipe: Mapping[str, object]) -> dict[str, list[tuple[str, str]]]:
+    """Its rows of text: what is on, and what is 0 or off, which is most of it."""
+    rows = list(facts(recipe))
+    return {
+        "on": [row for row in rows if row[1] not in OFF],
+        "off": [row for row in rows if row[1] in OFF],
+    }
 
 
 def _names(found: Evaluation) -> list[str]:

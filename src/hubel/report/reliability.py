@@ -22,7 +22,10 @@ def reliability(found: Calibration) -> bytes:
             axes.plot([at, at], [at, row.accuracy], color=ACCENT, lw=1.4, alpha=0.55)
             size = 3 + 9 * math.sqrt(row.n / most)
             axes.plot([at], [row.accuracy], "o", color=ACCENT, ms=size, mew=0)
-        for axis, label in ((axes.xaxis, "said"), (axes.yaxis, "was right")):
+        for axis, label in (
+            (axes.xaxis, "probability that it gave"),
+            (axes.yaxis, "of these, right"),
+        ):
             axis.set_ticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
             axis.set_label_text(label)
         axes.set_xlim(-0.02, 1.04)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hubel.report.drawing import canvas, panels, png, shortened, style
+from hubel.report.drawing import ACCENT, canvas, panels, png, shortened, style
+from hubel.report.wording import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,8 @@ Map = NDArray[np.floating]  # (H, W)
 HEAT = "magma"
 CLASSES = ("#2f5d8a", "#c4500c", "#4f8a4b", "#7a7f87")  # of winners; the last of all others
 MOST_MAPS = 16
-PANEL, BAR = 220, 34  # points: the side of a picture alone, and of what its colours mean
+PANEL, BAR = 220, 38  # points: the side of a picture alone, and of what its colours mean
+WORDS, BESIDE = 10.5, 8.0  # points of the words below a picture alone, and below one of several
 BRIGHTEST = 99.5  # percentile of a map that is shown brightest: single pixels would darken all
 
 
@@ -37,7 +39,7 @@ def overlay(picture: Image, values: Map) -> bytes:
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )  # fmt: skip
         _bare(axis, "")
-        _scale(axis, drawn, brightest, bar)
+        _scale(axis, drawn, bar)
         return png(figure)
 
 
@@ -72,8 +74,8 @@ def occlusion_maps(picture: Image, found: Occluded) -> bytes:
         _square(axes[0], found.square, (width - found.square) / 2, (height - found.square) / 2)
         _by_position(axes[1], picture, found, found.probability, low=0.0)
         name = shortened(found.target, 18)
-        _bare(axes[1], f"p({name}), {found.clean:.0%} without")
-        _winners(axes[-1], picture, found)
+        _bare(axes[1], f"p({name}), {percent(found.clean, 0)} without")
+        _winners(axes[-1], picture, found, size=BESIDE)
         if found.activity is not None and found.projection is not None:
             _by_position(axes[2], picture, found, found.activity, low=None)
             _bare(axes[2], shortened(f"activity of {found.unit}", 26))
@@ -112,7 +114,7 @@ def winners(picture: Image, found: Occluded) -> bytes:
     """The most probable class by the place of the square's middle, over the picture."""
     with style():
         figure, axis, _ = _panel()
-        _winners(axis, picture, found)
+        _winners(axis, picture, found, size=WORDS)
         axis.set_title("")
         return png(figure)
 
@@ -135,11 +137,14 @@ def strongest_units(
             above, between, *below = axes[i :: len(units)]
             above.imshow(maps[i], cmap=HEAT)
             _bare(above, name)
+            _squarely(above, maps[i].shape)
             top, left, bottom, right = boxes[i]
             here = slice(top, bottom), slice(left, right)
             _show(between, picture[here], "")
+            _squarely(between, picture[here].shape)
             for axis, signed in zip(below, projections.values(), strict=True):
                 _show(axis, around_grey(signed[i][here]), "")
+                _squarely(axis, picture[here].shape)
         for row, word in enumerate(rows):
             axes[row * len(units)].set_ylabel(word, fontsize=9)
         return png(figure)
@@ -156,7 +161,7 @@ def feature_maps(maps: NDArray[np.floating], names: Sequence[str]) -> bytes:
         for axis, values, name in zip(axes, maps[:MOST_MAPS], names, strict=False):
             largest = max(float(np.abs(values).max()), 1e-12)
             axis.imshow(values, cmap="gray", vmin=-largest, vmax=largest)
-            axis.set_title(name, fontsize=8)
+            axis.set_title(name, fontsize=10)
         return png(figure)
 
 
@@ -171,6 +176,14 @@ def _show(axis: "Axes", picture: Image, title: str) -> None:
     grey = picture.shape[2] == 1
     axis.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0, vmax=1)
     _bare(axis, title)
+
+
+def _squarely(axis: "Axes", shape: tuple[int, ...]) -> None:
+    """Room for the longer side both ways: what is not square stands in the middle of a square."""
+    height, width = shape[:2]
+    half = max(height, width) / 2
+    down, across = (height - 1) / 2, (width - 1) / 2
+    axis.set(xlim=(across - half, across + half), ylim=(down + half, down - half))
 
 
 def _faint(axis: "Axes", picture: Image) -> None:
@@ -188,19 +201,18 @@ def _panel() -> "tuple[Figure, Axes, Axes]":
     return figure, axis, bar
 
 
-def _scale(axis: "Axes", drawn: Any, most: float | None, bar: "Axes | None" = None) -> None:
-    """What the colours mean, below; most: where they end, if they begin at 0. bar: its axes."""
-    ticks = None if most is None else [0, most]
+def _scale(axis: "Axes", drawn: Any, bar: "Axes | None" = None) -> None:
+    """What the colours mean, below: where they begin and end. bar: its axes."""
+    ends = drawn.get_clim()
     room: dict[str, Any] = {"cax": bar} if bar else {"ax": axis, "fraction": 0.05, "pad": 0.03}
-    scale: Any = axis.figure.colorbar(drawn, orientation="horizontal", ticks=ticks, **room)
+    scale: Any = axis.figure.colorbar(drawn, orientation="horizontal", ticks=ends, **room)
     scale.ax.set_axis_on()
-    if ticks is None:
-        scale.ax.locator_params(nbins=3)
     scale.solids.set_alpha(1)
-    scale.ax.tick_params(labelsize=8, length=2)
+    scale.ax.tick_params(labelsize=WORDS if bar else BESIDE, length=2)
     scale.outline.set_visible(False)
-    if ticks is not None:
-        scale.ax.set_xticklabels([f"{tick:.2g}" for tick in ticks])
+    scale.ax.set_xticklabels([f"{end:.3g}" for end in ends])
+    for word, side in zip(scale.ax.get_xticklabels(), ("left", "right"), strict=True):
+        word.set_horizontalalignment(side)
 
 
 def _bare(axis: "Axes", title: str) -> None:
@@ -213,7 +225,7 @@ def _square(axis: "Axes", side: int, left: float, top: float) -> None:
     from matplotlib.patches import Rectangle
 
     corner = left - 0.5, top - 0.5
-    axis.add_patch(Rectangle(corner, side, side, facecolor="#808080", edgecolor="white", lw=0.8))
+    axis.add_patch(Rectangle(corner, side, side, facecolor="#808080", edgecolor=ACCENT, lw=1.6))
 
 
 def _by_position(
@@ -227,11 +239,11 @@ def _by_position(
         across, down, values, cmap="viridis", vmin=low, shading="flat", alpha=0.7, lw=0
     )
     _within(axis, picture)
-    _scale(axis, drawn, None, bar)
+    _scale(axis, drawn, bar)
 
 
-def _winners(axis: "Axes", picture: Image, found: Occluded) -> None:
-    """The most probable class by position; the most frequent ones by name."""
+def _winners(axis: "Axes", picture: Image, found: Occluded, *, size: float) -> None:
+    """The most probable class by position; the most frequent ones by name, in points of size."""
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -250,13 +262,13 @@ def _winners(axis: "Axes", picture: Image, found: Occluded) -> None:
     _within(axis, picture)
     _bare(axis, "most probable class")
     patches = [
-        Patch(color=CLASSES[k], label=shortened(found.names[int(label)], 16))
+        Patch(color=CLASSES[k], label=shortened(found.names[int(label)], 13))
         for k, label in enumerate(named)
     ]
     if len(order) > len(named):
         patches.append(Patch(color=CLASSES[-1], label=f"{len(order) - len(named)} others"))
     axis.legend(
-        handles=patches, fontsize=8, frameon=False, loc="upper center", ncols=2,
+        handles=patches, fontsize=size, frameon=False, loc="upper center", ncols=2,
         bbox_to_anchor=(0.5, -0.01), handlelength=1, columnspacing=0.8,
     )  # fmt: skip
 

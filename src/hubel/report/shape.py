@@ -12,7 +12,7 @@ from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, shortened, sty
 from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import Picture, picture_of
 from hubel.report.sheet import contact_sheet
-from hubel.report.wording import TOO_FEW, tells
+from hubel.report.wording import TOO_FEW, percent, tells
 
 Pixels = NDArray[np.uint8]  # (H, W, C), C 1 or 3
 Named = tuple[str, float]  # a class and its probability
@@ -125,7 +125,7 @@ def stimuli_sheet(
 ) -> bytes:
     """Pictures as each stimulus, a row a kind, with what each was named below it, as PNG."""
     images = [image for tiles in rows.values() for image in tiles]
-    captions = [f"{name} {p:.0%}" for named in answers.values() for name, p in named]
+    captions = [f"{name}: {percent(p, 0)}" for named in answers.values() for name, p in named]
     across = len(next(iter(rows.values())))
     return contact_sheet(images, captions, columns=across, cell=100, headings=list(rows))
 
@@ -140,7 +140,7 @@ def three_pictures(pictures: Sequence[Pixels], titles: Sequence[str],
                    named: Sequence[Sequence[Named]]) -> bytes:  # fmt: skip
     """Texture, object and conflict, with the most probable classes of each, as PNG."""
     captions = [
-        "\n".join([title, *(f"{p:.1%} {name}" for name, p in rows)])
+        "\n".join([title, *(f"{name}: {percent(p)}" for name, p in rows)])
         for title, rows in zip(titles, named, strict=True)
     ]
     return contact_sheet(pictures, captions, columns=3, cell=170)
@@ -168,7 +168,7 @@ def bias_figure(overall: BiasRow, classes: Sequence[BiasRow],
         for i, (name, value) in enumerate(published.items()):
             at = below + 1.5 + i
             axes.plot(value, at, "o", ms=6, mfc="white", mec=MUTED, zorder=3)
-            axes.text(1.03, at, f"{value:.1%}", va="center", fontsize=8.5, color=MUTED)
+            axes.text(1.03, at, percent(value), va="center", fontsize=8.5, color=MUTED)
             labels.append((at, name))
         axes.set_yticks([at for at, _ in labels], [shortened(name, 42) for _, name in labels])
         axes.tick_params(axis="y", length=0, labelsize=8.5)
@@ -193,13 +193,13 @@ def _point(axes: Any, at: float, row: BiasRow, colour: str) -> None:
     else:
         axes.text(0.02, at, TOO_FEW, va="center", fontsize=8.5, color=MUTED)
     n = row.shape + row.texture
-    axes.text(1.03, at, f"{row.value:.0%} of {n}", va="center", fontsize=8.5, color=INK)
+    axes.text(1.03, at, f"{percent(row.value, 0)} of {n}", va="center", fontsize=8.5, color=INK)
 
 
 def accuracy_figure(rows: Sequence[Stimulus], chance: float) -> bytes:
     """Accuracy on each stimulus with its interval, and the level of chance, as PNG."""
     with style():
-        figure, axes = canvas(620, 52 + ROW * len(rows), left=230, right=66, top=12, bottom=34)
+        figure, axes = canvas(474, 52 + ROW * len(rows), left=84, right=66, top=12, bottom=34)
         for i, row in enumerate(rows):
             if row.accuracy is None:
                 axes.text(0.02, i, "no picture to show it of", va="center", fontsize=8.5)
@@ -209,7 +209,7 @@ def accuracy_figure(rows: Sequence[Stimulus], chance: float) -> bytes:
                 axes.plot(row.interval, [i, i], color=INK, lw=1.2)
             else:
                 axes.text(0.02, i, TOO_FEW, va="center", fontsize=8.5, color=MUTED)
-            axes.text(1.03, i, f"{row.accuracy:.0%} of {row.n}", va="center", fontsize=8.5)
+            axes.text(1.03, i, f"{percent(row.accuracy, 0)} of {row.n}", va="center", fontsize=8.5)
         axes.axvline(chance, color=MUTED, lw=1, ls=(0, (2, 2)))
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.tick_params(axis="y", length=0, labelsize=9)

@@ -19,19 +19,20 @@ TOO_WIDE = 0.6  # an interval of a share that is wider says next to nothing
 TOO_FEW = "too few pictures"
 
 
-def percent(share: float) -> str:
-    """A share in [0, 1] with one decimal; what is not quite all or nothing never looks like it.
+def percent(share: float, digits: int = 1) -> str:
+    """A share in [0, 1] with so many decimals; what is not quite all or nothing never looks it.
 
-    >>> percent(0.98765), percent(1.0), percent(0.99999)
-    ('98.8 %', '100 %', '>99.9 %')
+    >>> percent(0.98765), percent(1.0), percent(0.99999), percent(0.002, 0)
+    ('98.8 %', '100 %', '>99.9 %', '<1 %')
     """
+    last = 10.0**-digits
     if share in (0.0, 1.0):
-        return f"{share:.0%}".replace("%", " %")
-    if share > 0.9995:
-        return ">99.9 %"
-    if share < 0.0005:
-        return "<0.1 %"
-    return f"{100 * share:.1f} %"
+        return f"{100 * share:.0f} %"
+    if 1 - last / 200 < share < 1:
+        return f">{100 - last:.{digits}f} %"
+    if 0 < share < last / 200:
+        return f"<{last:.{digits}f} %"
+    return f"{100 * share:.{digits}f} %"
 
 
 def tells(bounds: tuple[float, float]) -> bool:
@@ -45,24 +46,28 @@ def tells(bounds: tuple[float, float]) -> bool:
     return bounds[1] - bounds[0] <= TOO_WIDE
 
 
-def interval(bounds: tuple[float, float]) -> str:
-    """Two shares as one range, its ends rounded to a decimal; or that it would tell nothing.
+def interval(bounds: tuple[float, float], digits: int = 1) -> str:
+    """Two shares as one range, its ends rounded to decimals; or that it would tell nothing.
 
     >>> interval((0.9717, 0.9957)), interval((0.0, 1.0))
     ('97.2 to 99.6 %', 'too few pictures')
     """
     if not tells(bounds):
         return TOO_FEW
-    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+    return f"{100 * bounds[0]:.{digits}f} to {100 * bounds[1]:.{digits}f} %"
 
 
-def within(bounds: tuple[float, float]) -> str:
+def within(bounds: tuple[float, float], digits: int = 1) -> str:
     """The interval with its name.
 
     >>> within((0.9717, 0.9957)), within((0.0, 1.0))
     ('95 % interval 97.2 to 99.6 %', 'too few pictures for an interval')
     """
-    return f"95 % interval {interval(bounds)}" if tells(bounds) else f"{TOO_FEW} for an interval"
+    return (
+        f"95 % interval {interval(bounds, digits)}"
+        if tells(bounds)
+        else f"{TOO_FEW} for an interval"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -141,13 +146,14 @@ def learned(results: TrainingReport) -> str:
     """One sentence: what learned what, from how much, in what time."""
     pictures = counted(results.splits.get("train", 0), "picture")
     before = f"went on from {results.start} and " if results.start else ""
+    classes = counted(len(results.classes), "class", "classes")
     count = counted(results.learned, "learned number")
     if results.learned < results.parameters:
         count = f"{results.learned:,} of its {counted(results.parameters, 'number')} learned here"
     return (
         f"The network {results.network} ({count}) "
-        f"{before}learned to tell {counted(len(results.classes), 'class', 'classes')} of "
-        f"{results.data} apart from {pictures} in {duration(results.seconds)}."
+        f"{before}was trained on {pictures} in {duration(results.seconds)} to tell apart {classes} "
+        f"of {results.data}."
     )
 
 

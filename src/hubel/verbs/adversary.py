@@ -7,6 +7,7 @@ import torch
 from hubel import draws
 from hubel.breaking.adversarial_training import Threat, adversary, robust_accuracy
 from hubel.model import Classifier
+from hubel.report.wording import percent
 from hubel.training.loop import Objective, as_given
 from hubel.training.recipe import Recipe
 from hubel.verbs.prepare import Prepared
@@ -47,8 +48,9 @@ def robust(
     best = max((row.get("validation_robust", 0.0) for row in history), default=0.0)
     if found < COLLAPSED * best:
         watch.notice(
-            f"Accuracy under attack fell from {best:.1%} to {found:.1%}: what was learned to "
-            "withstand is lost (catastrophic overfitting, if the adversary is fast). The weights "
-            "of the best epoch are kept; adversary=pgd, a lower lr or a smaller epsilon may help."
+            f"Accuracy under attack fell from {percent(best)} to {percent(found)}: what was "
+            "learned to withstand is lost (catastrophic overfitting, if the adversary is fast). "
+            "The weights of the best epoch are kept; adversary=pgd, a lower lr or a smaller "
+            "epsilon may help."
         )
     return {"robust": found}

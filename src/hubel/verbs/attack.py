@@ -210,12 +210,11 @@ def _paid(
     whole = n * each + (min(n, tried) * trial if checks else 0)
     if n == most and (tried >= min(n, TRIED) or not checks):
         return n, tried, ""
-    some = "" if n == most else f"attacked are {n} of {most} pictures"
+    some = "" if n == most else f"{n} of {most} pictures are attacked"
     if checks and tried < min(n, TRIED):
-        some += f"{', and ' if some else ''}the checks are made on {tried}"
+        some += f"{' and ' if some else ''}the attacks are checked on {tried} pictures"
     return n, tried, (
-        f"{some[0].upper()}{some[1:]}: that is {about(whole)} of work at most, of --minutes "
-        f"{minutes:g}."
+        f"To keep to --minutes {minutes:g}, {some}: that is {about(whole)} of work at most."
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import torch
 from hubel.data.samples import Row
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
+from hubel.report.wording import percent
 from hubel.run import Run
 from hubel.training.calibration import calibration, temperature
 from hubel.training.recipe import from_run
@@ -56,6 +57,7 @@ def calibrate(
         own.log(f"calibrated: temperature {found:.3f}, validation ECE {before:.4f} → {after:.4f}")
         watch.notice(
             f"Temperature {found:.2f}, fitted on {len(labels):,} validation pictures: expected "
-            f"calibration error {before:.1%} before, {after:.1%} after, saved with the model."
+            f"calibration error {percent(before)} before, {percent(after)} after, saved with the "
+            "model."
         )
     return found

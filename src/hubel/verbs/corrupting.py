@@ -208,7 +208,8 @@ class Work:
             Drawing(
                 "by-severity",
                 by_severity(rows, clean, self.severities),
-                "Wrong answers by severity; 0 and the dotted line: on the pictures as they are.",
+                "Wrong answers by severity, with 95 % intervals; 0 and the dotted line: on the "
+                "pictures as they are.",
             ),
             Drawing("sheet", sheet, f"{self.own.names[self.shown]} under every corruption."),
         ]

@@ -10,6 +10,7 @@ from hubel.data.decoding import load
 from hubel.data.duplicates import SQUARE, Pair, copies, groups
 from hubel.data.folder import by_class
 from hubel.data.samples import Arrays, Files, Samples, Splits, stratified
+from hubel.report.wording import counted
 from hubel.verbs.watch import Watch
 
 MOST = 20_000  # pictures: beyond them comparing takes more than minutes
@@ -61,8 +62,10 @@ class Together:
         group = groups(len(files), pairs)
         sizes = np.bincount(group)
         if pairs:
+            several = int((sizes > 1).sum())
             self.notices.append(
-                f"{(sizes > 1).sum():,} picture(s) are there more than once, mirrored, cropped or "
+                f"{counted(several, 'picture')} {'is' if several == 1 else 'are'} there more than "
+                "once, mirrored, cropped or "
                 f"compressed anew ({sizes[sizes > 1].sum():,} files): each with all its copies is "
                 "on one side of the split."
             )
@@ -114,8 +117,8 @@ def at_odds(samples: Samples, pairs: Sequence[Pair]) -> list[str]:
     if not odd:
         return []
     return [
-        f"{len(odd):,} pair(s) of copies have different classes, so that one label of each must be "
-        f"wrong: {_listed(samples, odd)}."
+        f"{counted(len(odd), 'pair')} of copies {'has' if len(odd) == 1 else 'have'} different "
+        f"classes, so that one label of each must be wrong: {_listed(samples, odd)}."
     ]
 
 

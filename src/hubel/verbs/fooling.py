@@ -10,6 +10,7 @@ from hubel.output import Output
 from hubel.pixels import as_png
 from hubel.report.fooling import Gallery, fooling_page, gallery_sheet, median_curves
 from hubel.report.html import Onward
+from hubel.report.wording import percent
 from hubel.verbs.fool_state import STATE, Kept, Search
 from hubel.verbs.interrupt import Request
 from hubel.verbs.watch import Watch
@@ -55,7 +56,7 @@ class Work:
             watch.notice(
                 f"{search.way} ends after {search.evaluations:,} images: "
                 + (
-                    f"every class is at {GOAL:.0%}"
+                    f"every class is at {percent(GOAL, 0)}"
                     if bool((search.state["confidences"] >= GOAL).all())
                     else f"the last {patience:,} changed nothing"
                 )

@@ -168,9 +168,9 @@ def _layers(units: str | None, layer: str) -> str:
     if units is None:
         return f"Grad-CAM and units are those of the layer {layer}, as was asked."
     return (
-        f"Grad-CAM is that of {layer}, the last layer with maps of several places; the units are "
-        f"those of {units}, about two thirds of the way through, where a unit answers to parts of "
-        "a picture. Another layer: --layer."
+        f"Grad-CAM is of the layer {layer}, the last whose maps have several places; the units are "
+        f"of the layer {units}, about two thirds of the way through, where a unit answers to parts "
+        "of a picture. Choose another with --layer."
     )
 
 

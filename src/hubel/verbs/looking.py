@@ -26,7 +26,7 @@ from hubel.report.seen import (
 )
 from hubel.report.wording import percent
 from hubel.understanding.arrangement import MAPS_FIRST, arranged
-from hubel.understanding.deconvnet import project
+from hubel.understanding.deconvnet import Projection, project
 from hubel.understanding.occlusion import Occlusion, occlude
 from hubel.understanding.outputs import handed_on
 from hubel.understanding.perturbation import perturbation
@@ -49,6 +49,7 @@ SAMPLES = 25  # of SmoothGrad
 LEVELS, PLACES = 12, 3  # of deletion and insertion curves, and of maps moved elsewhere
 RIM = 1 / 40  # of a projection's squares, at each side, is not shown
 DRAWS = 6  # networks of random weights
+SAME = 0.999  # as a cosine: the rest is rounding
 PARTS, TRIALS = 3, 5  # of the work on a picture: maps, occlusion, units; and trials of five maps
 
 
@@ -144,8 +145,8 @@ def _maps(
     }
     relative = float(integrated.relative[0])
     lines = [
-        "Integrated gradients should add up to what the score has more than that of a black "
-        f"picture; with {STEPS} steps they miss it by {percent(relative)}."
+        "Integrated gradients should add up to the score less that of a black picture; with "
+        f"{STEPS} steps they miss it by {percent(relative)}."
     ]
     if not float(cam.maps.max()) > 0:
         lines.append(f"Grad-CAM at {layer} is 0 everywhere: nothing there speaks for the class.")
@@ -241,7 +242,7 @@ def _rests(found: Occlusion, title: str, size: Sequence[int]) -> str:
     if least > clean / 2:
         return (
             f"No single part decides the answer: even where it costs most, in the {where} of the "
-            f"picture, {square} lowers {change} only."
+            f"picture, {square} only lowers {change}."
         )
     return (
         f"The answer rests most on the {where} of the picture: {square} that hides it lowers "
@@ -274,6 +275,9 @@ def _units(
         rule: project(classifier, many, layer, units, rule=rule) for rule in ("deconvnet", "guided")
     }
     told = found_by["deconvnet"].told
+    blind = _blind(classifier, many, layer, units, found_by["deconvnet"])
+    if blind:
+        del found_by["deconvnet"]
     signed = {rule: _array(each.pixels) for rule, each in found_by.items()}
     projections = {rule: each.transpose(0, 2, 3, 1) for rule, each in signed.items()}
     drawn = strongest_units(
@@ -281,12 +285,18 @@ def _units(
         [_box(each) for each in projections["guided"]],
     )  # fmt: skip
     one = choice.unit is not None
+    net = "" if blind else "by a deconvnet (Zeiler & Fergus 2014) and "
     caption = (
         f"{'A column' if one else 'A column for each unit'}: its map, bright where it is active; "
         "the part of the picture that its most active place answers to; and what in that part it "
-        "answers to, grey being nothing: by a deconvnet (Zeiler & Fergus 2014) and by guided "
-        "backpropagation (Springenberg et al. 2015)."
+        f"answers to, grey being nothing: {net}by "
+        "guided backpropagation (Springenberg et al. 2015)."
     )
+    if blind:
+        caption += (
+            " A deconvnet (Zeiler & Fergus 2014) has nothing to show here: on the way to this "
+            "layer nothing is max-pooled, and it would show the same of any picture."
+        )
     if told:
         caption += f" What may be a ReLU keeps its own gradient here: {', '.join(told)}."
     if not one and tied > 1:
@@ -296,6 +306,22 @@ def _units(
         )
     title = f"Unit {choice.unit} of {layer}" if one else f"The strongest units of {layer}"
     return Part(title, [Drawing("units", drawn, caption)])
+
+
+def _blind(
+    network: nn.Module, pixels: Tensor, layer: str, units: Sequence[int], found: Projection
+) -> bool:
+    """Whether a deconvnet's projections are the same whatever the picture (N, C, H, W).
+
+    Its rule keeps nothing of the way forward but the places that max-pooling chose (Springenberg et
+    al. 2015, section 3.4). Tried on the picture upside down, at the same places, on the units that
+    are active there as well; where there is none, it is not known to be so.
+    """
+    places = [(row, column) for row, column in found.places.tolist()]
+    other = project(network, pixels.flip(-2), layer, units, places=places, rule="deconvnet")
+    both = (found.values > 0) & (other.values > 0)
+    alike = torch.cosine_similarity(found.pixels.flatten(1), other.pixels.flatten(1))[both]
+    return len(alike) > 0 and bool((alike > SAME).all())
 
 
 def ranked(maps: Tensor) -> tuple[list[int], int]:
@@ -395,8 +421,8 @@ def _method(found: Occlusion) -> str:
         return f"Occlusion was computed in full: {how.why}."
     whole = f" On whole maps, for want of a rule: {', '.join(how.whole)}." if how.whole else ""
     return (
-        f"Occlusion took {how.work:.0%} of the multiply-adds of the full computation; at the "
-        f"{how.checked} positions that were computed in full as well, it differs by at most "
+        f"Occlusion took {percent(how.work, 0)} of the multiply-adds of the full computation; at "
+        f"the {how.checked} positions that were computed in full as well, it differs by at most "
         f"{how.difference:.1g}."
         f"{whole}"
     )

@@ -19,6 +19,7 @@ from hubel.mistakes import Failure, Mistake
 from hubel.model import Blueprint, Classifier
 from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
+from hubel.report.wording import counted
 from hubel.training.initialisation import initialise
 from hubel.training.recipe import Recipe
 from hubel.verbs import start as starts
@@ -194,7 +195,8 @@ def skipped(loaded: Loaded, split: str) -> list[str]:
     if not loaded.unreadable:
         return []
     listed = "; ".join(f"{name} ({reason})" for name, reason in loaded.unreadable)
-    return [f"Skipped {len(loaded.unreadable)} unreadable picture(s) of {split}: {listed}."]
+    pictures = counted(len(loaded.unreadable), "unreadable picture")
+    return [f"Skipped {pictures} of {split}: {listed}."]
 
 
 def geometry(recipe: Recipe, samples: Samples) -> tuple[tuple[int, int], int]:

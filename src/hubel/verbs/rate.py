@@ -10,6 +10,7 @@ from torch import nn
 
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
+from hubel.report.wording import percent
 from hubel.training import range_test as ranges
 from hubel.training.loop import training_mode
 from hubel.training.range_test import RangeTest, range_test
@@ -97,9 +98,9 @@ def why(test: RangeTest) -> str:
         else f"it was {test.smoothed[-1]:.2f} at {test.rates[-1]:g}"
     )
     return (
-        f"lr=auto: {test.proposed:g}, at which the loss had done {ranges.FALLEN:.0%} of its fall "
-        f"in a range test of {len(test.rates)} steps: from {test.smoothed[0]:.2f} to {lowest:.2f} "
-        f"at {test.rates[test.smoothed.index(lowest)]:.1e}; {end}."
+        f"lr=auto: {test.proposed:g}, at which the loss had done {percent(ranges.FALLEN, 0)} of "
+        f"its fall in a range test of {len(test.rates)} steps: from {test.smoothed[0]:.2f} to "
+        f"{lowest:.2f} at {test.rates[test.smoothed.index(lowest)]:.1e}; {end}."
     )
 
 

@@ -25,6 +25,7 @@ from hubel.model import Classifier
 from hubel.pixels import Pixels
 from hubel.report.shape import Shape, TrialRow, bias_figure
 from hubel.report.sheet import contact_sheet
+from hubel.report.wording import percent
 from hubel.verbs.labelled import class_folder
 from hubel.verbs.prepare import decode
 from hubel.verbs.shape_report import bias_row
@@ -169,10 +170,10 @@ def _examples(images: Sequence[Pixels], rows: Sequence[TrialRow]) -> Drawing:
     """Some images, spread over the folder, and what each is named."""
     n = len(images)
     chosen = np.unique(np.linspace(0, n - 1, min(n, SHOWN)).round().astype(int)).tolist()
-    verdicts = {SHAPE: "the shape", TEXTURE: "the texture"}
+    verdicts = {SHAPE: "by shape", TEXTURE: "by texture"}
     captions = [
-        f"{rows[i].shape_class} in {rows[i].texture_class}\n{rows[i].decision} "
-        f"{rows[i].probability:.0%}\n{verdicts.get(rows[i].cue, 'neither')}"
+        f"{rows[i].shape_class} in {rows[i].texture_class}\n{rows[i].decision}: "
+        f"{percent(rows[i].probability, 0)}\n{verdicts.get(rows[i].cue, 'by neither')}"
         for i in chosen
     ]
     return Drawing(

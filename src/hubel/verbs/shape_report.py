@@ -20,6 +20,7 @@ from hubel.report.shape import (
     stimuli_sheet,
     three_pictures,
 )
+from hubel.report.wording import percent
 from hubel.training.evaluate import wilson
 from hubel.verbs.shape_sources import Namer, Sources, as_levels, as_pixels
 from hubel.verbs.watch import Watch
@@ -169,9 +170,9 @@ def _three(
             pictures, (f"texture: {texture}", f"object: {shape}", "object in the texture"),
             [_best(row, namer.classes, TOP) for row in rows],
         ),
-        f"{sources.names[pair.texture]}, {sources.names[pair.shape]}, and the shape of this in the "
-        "texture of that. Of all pairs, the network is surest of this one's two pictures; its "
-        "answer to the third had no part in the choice.",
+        f"{sources.names[pair.texture]}, {sources.names[pair.shape]}, and the second in the "
+        "texture of the first. They were chosen because the network is surest of these two; its "
+        "answer to the third played no part.",
     )  # fmt: skip
 
 
@@ -196,7 +197,7 @@ def _examples(sources: Sources, found: Conflicts) -> Drawing:
     n = len(found.images)
     chosen = np.unique(np.linspace(0, n - 1, min(n, EXAMPLES)).round().astype(int)).tolist()
     threes, said = [], []
-    verdicts = {SHAPE: "the shape", TEXTURE: "the texture"}
+    verdicts = {SHAPE: "by shape", TEXTURE: "by texture"}
     for i in chosen:
         pair, trial = found.pairs[i], found.trials[i]
         threes.append((
@@ -204,11 +205,11 @@ def _examples(sources: Sources, found: Conflicts) -> Drawing:
             _upright(found.images[i]),
         ))  # fmt: skip
         share = float(found.probabilities[i].max())
-        verdict = verdicts.get(trial.cue, "neither")
+        verdict = verdicts.get(trial.cue, "by neither")
         if trial.excluded:
             verdict += ", not counted"
         said += [f"shape: {trial.shape_class}", f"texture: {trial.texture_class}",
-                 f"{trial.decision} {share:.0%}\n{verdict}"]  # fmt: skip
+                 f"{trial.decision}: {percent(share, 0)}\n{verdict}"]  # fmt: skip
     return Drawing(
         "conflicts", conflict_sheet(threes, said),
         f"{len(chosen)} of {n} images, each behind its two pictures, with what it is named. All "

@@ -5,6 +5,7 @@ from typing import Any
 
 from hubel.breaking.shape_bias import SHAPE, TEXTURE, Trial
 from hubel.report.shape import BiasRow, Shape
+from hubel.report.wording import percent
 from hubel.training.evaluate import wilson
 
 
@@ -23,12 +24,12 @@ def lead(found: Shape, chance: float) -> str:
     told = (
         f"Of {n} images with the shape of one class and the texture of another, it names "
         f"{overall.shape} by the shape, {overall.texture} by the texture and {overall.other} "
-        f"otherwise: a shape bias of {overall.value:.1%}. It goes {kind}."
+        f"otherwise: a shape bias of {percent(overall.value)}. It goes {kind}."
     )
     if chance < 1 and wilson(n - overall.other, n)[0] <= chance:
         told += (
-            f" But by guessing it would name one of both in {chance:.0%}, which is not clearly "
-            "less: in these images it recognises little, and the figure says little."
+            f" But by guessing it would name one of both in {percent(chance, 0)}, which is not "
+            "clearly less: in these images it recognises little, and the figure says little."
         )
     return told
 
@@ -44,7 +45,8 @@ def why_none(overall: BiasRow, trials: Sequence[Trial]) -> str:
         because = next(iter(reasons)) if len(reasons) == 1 else "the referee vouches for none"
         return (
             f"There is no shape bias, as no image counts: {because}. Of the {len(trials)} images, "
-            f"{shape} were named by their shape and {texture} by their texture."
+            f"{shape} {'was' if shape == 1 else 'were'} named by the shape and {texture} by the "
+            "texture."
         )
     return "There is no shape bias: no image that counts was named by its shape or its texture."
 

@@ -14,6 +14,7 @@ from hubel.data.samples import Row, manifest
 from hubel.data.sources import check
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
+from hubel.report.wording import percent
 from hubel.results import Evaluation, why_kept
 from hubel.run import Run, is_run
 from hubel.training import recipe as recipes
@@ -262,9 +263,9 @@ def _loop(session: Session, minutes: float | None, request: Request) -> Stopped:
 
 def _line(event: Epoch) -> str:
     figures = event.figures
-    text = f"loss {figures['loss']:.4f}  accuracy {figures['accuracy']:.2%}"
+    text = f"loss {figures['loss']:.4f}  accuracy {percent(figures['accuracy'], 2)}"
     if "validation_accuracy" in figures:
-        text += f"  validation {figures['validation_accuracy']:.2%}"
+        text += f"  validation {percent(figures['validation_accuracy'], 2)}"
     return text + f"  {figures['seconds']:.0f} s"
 
 
