@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 INK, ACCENT, MUTED = "#1b1d21", "#c4500c", "#868c96"  # muted is legible on white and on black
 
+_HANDLE, _LETTER = 38.0, 5.6  # points in a legend: of a line with its gaps; of a letter, generously
 _POINTS = 72  # an inch; a figure's unit here is the point, which is also the unit of its SVG
 _BELOW = 38  # points from an axis down to what is below its ticks and its name
 _IN_A_PAGE = {INK: "currentColor", ACCENT: f"var(--accent, {ACCENT})"}
@@ -94,13 +95,20 @@ def legend_above(axes: "Axes", *, columns: int = 1) -> None:
 
 
 def legend_below(figure: "Figure", *, columns: int, title: str = "") -> None:
-    """What the lines of all `panels` of a figure are, each name once, below them."""
+    """What the lines of all `panels` of a figure are, each name once, below them.
+
+    At most so many beside each other, and fewer where their names are long.
+    """
     named: dict[str, Any] = {}
     for axes in figure.axes:
         for line, name in zip(*axes.get_legend_handles_labels(), strict=True):
             named.setdefault(name, line)
+    widest = max(map(_columns, named), default=0)
+    fitting = int(figure.bbox.width // (_HANDLE + _LETTER * widest))
+    most = int((figure.bbox.width - _HANDLE) // _LETTER)
     figure.legend(
-        named.values(), named.keys(), frameon=False, fontsize=9, ncols=columns,
+        named.values(), [shortened(name, most) for name in named], frameon=False, fontsize=9,
+        ncols=max(1, min(columns, fitting)),
         title=title or None, title_fontsize=9, loc="outside lower left",
     )  # fmt: skip
 
