@@ -28,7 +28,8 @@ def some(names: Iterable[str]) -> list[ParameterSet]:
     return [pytest.param(n, marks=() if USUAL.fullmatch(n) else pytest.mark.slow) for n in names]
 
 
-SHALLOW = some(name for name in CATALOGUE if not DEEP.match(name))
+NAMES = [name for name in CATALOGUE if not DEEP.match(name)]
+SHALLOW = some(NAMES)
 # Networks for photographs are tried on the smallest ones that they take, or a little larger.
 SMALLER = {"alexnet": 79, "vgg": 32, "googlenet": 95, "resnet": 48, "plain": 48}
 
@@ -93,7 +94,7 @@ def test_no_module_is_used_twice_and_every_relu_is_one(name: str) -> None:
     assert leaves <= calls.keys(), "a module that forward does not use"
 
 
-@pytest.mark.parametrize("name", [n for n in SHALLOW if n != "lenet5-1998"])
+@pytest.mark.parametrize("name", some(n for n in NAMES if n != "lenet5-1998"))
 def test_other_classes_and_channels(name: str) -> None:
     network = built(name, classes=7, channels=2).eval()
     with torch.no_grad():
