@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,13 +20,14 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _data(request: pytest.FixtureRequest) -> None:
     """`@pytest.mark.data("stamps")`: only with the published set; it is skipped where that is not,
     saying why, or fails there under HUBEL_NEED_DATA."""
     names = [name for mark in request.node.iter_markers("data") for name in mark.args]
     if not names:
         return
-    monkeypatch.setenv("HUBEL_HOME", str(tmp_path / "home"))  # without the stand-ins
+    empty = request.getfixturevalue("tmp_path") / "home"  # without the stand-ins
+    request.getfixturevalue("monkeypatch").setenv("HUBEL_HOME", str(empty))
     for name in names:
         if not sources.is_here(name):
             reason = f"{name} is not here: apt install {sources.SOURCES[name].package}"

@@ -1,7 +1,7 @@
 """What many tests share: the command line in-process, small folders of pictures."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +23,8 @@ class Answer(NamedTuple):
     err: str
 
 
-@pytest.fixture(autouse=True)
-def _legends_cover_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _legends_cover_nothing() -> Iterator[None]:
     """Of every figure that any test draws: no legend lies on axes that show something."""
     save = Figure.savefig
 
@@ -37,7 +37,9 @@ def _legends_cover_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             inside = box.x0 >= figure.bbox.x0 - 1 and box.x1 <= figure.bbox.x1 + 1
             assert inside, "a legend is wider than its figure"
 
-    monkeypatch.setattr(Figure, "savefig", checked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", checked)
+        yield
 
 
 Command = Callable[..., Answer]

@@ -164,7 +164,7 @@ READERS: dict[str, Reader] = {
     ),
     "metrics.csv": Reader(
         "run/metrics.csv",
-        lambda _, root: report._history(Run(root / "run")),
+        lambda _, root: report._history(Run(root / "run"), 0),
         ("verbs/report.py:dict[str, float | None]",),
     ),
     "trials.csv": Reader(

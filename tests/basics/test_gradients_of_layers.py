@@ -77,6 +77,7 @@ def test_gradients_of_every_layer(name: str) -> None:
     assert all(part.checked == part.entries > 0 for part in report.parts)
 
 
+@pytest.mark.slow
 def test_gradients_of_every_block_and_that_no_kind_of_layer_is_left_out() -> None:
     checked = {type(build()) for build, _ in LAYERS.values()} | {nn.ReLU, nn.Sequential}
     blocks: dict[type[nn.Module], nn.Module] = {}

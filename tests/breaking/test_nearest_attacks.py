@@ -123,6 +123,7 @@ def test_l_bfgs_is_as_near_as_scipys_one_picture_at_a_time() -> None:
         assert float(found.size[i]) <= slow
 
 
+@pytest.mark.slow
 def test_they_agree_and_deepfool_is_no_nearer() -> None:
     network, pixels = net(), pictures(16)
     labels = named(network, pixels)
@@ -171,6 +172,7 @@ def test_what_comes_back(attack: Attack, targeted: bool) -> None:
         assert int(found.steps[1]) == 0
 
 
+@pytest.mark.slow
 @both
 def test_the_batch_is_as_if_each_were_alone(attack: Attack) -> None:
     network, pixels = net(), pictures(4, seed=7)

@@ -68,6 +68,7 @@ def test_every_attack_is_counted_within_every_epsilon(
     assert int(found[-1].fooled.sum()) > int(found[0].fooled.sum())
 
 
+@pytest.mark.slow
 def test_attacks_of_one_kind_agree(network: nn.Module, right: tuple[Tensor, Tensor]) -> None:
     pixels, labels = right
     counts = {

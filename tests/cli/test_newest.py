@@ -93,6 +93,7 @@ def test_predict_and_break(hubel_command: Command, tmp_path: Path) -> None:
     assert SAID in broken.err
 
 
+@pytest.mark.slow
 def test_a_run_looks_at_its_own_worst_mistakes(hubel_command: Command, tmp_path: Path) -> None:
     answer = hubel_command("look", "--no-trust", "--out", tmp_path / "look")
     assert answer.code == 0, answer.err

@@ -34,6 +34,7 @@ def test_names_in_any_script(hubel_command: Command, folder: Path, tmp_path: Pat
     assert all(name in listed for name in names)
 
 
+@pytest.mark.slow
 def test_the_smallest_and_too_large_pictures(
     hubel_command: Command, folder: Path, tmp_path: Path
 ) -> None:

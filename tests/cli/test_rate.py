@@ -56,6 +56,7 @@ def test_another_seed_finds_its_own_and_the_same_seed_the_same(
     assert rates[0] == rates[1] != rates[2]
 
 
+@pytest.mark.slow
 def test_also_from_a_setting_and_from_a_recipe_file_over_the_full_batch(
     hubel_command: Command, folder: Path, tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ def test_also_from_a_setting_and_from_a_recipe_file_over_the_full_batch(
     assert recipe(third)["lr"] == 0.01
 
 
+@pytest.mark.slow
 def test_restarts_have_one_rate_for_all(
     hubel_command: Command, folder: Path, tmp_path: Path
 ) -> None:
@@ -90,6 +92,7 @@ def test_restarts_have_one_rate_for_all(
     assert recipe(run)["trial"] != recipe(other)["trial"]
 
 
+@pytest.mark.slow
 def test_a_start_keeps_what_it_learned(
     hubel_command: Command, folder: Path, tmp_path: Path
 ) -> None:

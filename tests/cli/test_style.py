@@ -60,6 +60,7 @@ def test_files_json_and_mistakes(hubel_command: Command, place: Path) -> None:
     assert not (place / "other").exists()
 
 
+@pytest.mark.slow
 def test_interrupted_the_same_command_goes_on(
     hubel_command: Command, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

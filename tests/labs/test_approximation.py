@@ -1,11 +1,13 @@
 """Approximation: the fit is one, more units fit better, and a seed is a seed."""
 
+import pytest
 import torch
 
 from hubel.labs.approximation import approximation, fitted
 from hubel.labs.lab import Setting
 
 
+@pytest.mark.slow
 def test_units_fit_and_a_line_does_not_part_spirals() -> None:
     shown = approximation(Setting("quick"))
     errors = shown.numbers["errors"]

@@ -154,6 +154,7 @@ def test_a_run_shows_its_own_test_picture(tmp_path: Path) -> None:
         backprop(QUICK, network=str(Path(run) / "model"))
 
 
+@pytest.mark.slow
 def test_a_network_on_a_picture(
     hubel_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

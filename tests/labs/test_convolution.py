@@ -45,6 +45,7 @@ def test_what_does_not_fit_is_refused_with_the_fraction() -> None:
         convolution(QUICK, pad=-1)
 
 
+@pytest.mark.slow
 def test_strides_are_smaller_and_measured() -> None:
     shown = convolution(QUICK)
     assert [finding.id for finding in shown.findings] == ["L22", "L25", "L26"]

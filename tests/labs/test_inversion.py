@@ -1,6 +1,7 @@
 """What HOG sees: the regression behind it, and the lines that a HOG is drawn by."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
@@ -25,6 +26,7 @@ def test_a_picture_and_its_negative_at_half_the_contrast_are_one() -> None:
     assert np.allclose(brightness(images).std(1), 1)
 
 
+@pytest.mark.slow
 def test_the_fit_is_ridge_regression() -> None:
     train, validation, test = _pictures(60), _pictures(20, 1), _pictures(10, 2)
     fit = inversion(train, validation)
@@ -35,6 +37,7 @@ def test_the_fit_is_ridge_regression() -> None:
     assert np.allclose(fit(inside), theirs.predict(inside), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bars_are_found_again_behind_their_hog() -> None:
     fit = inversion(_pictures(300), _pictures(50, 1))
     alike, mean = likeness(fit, _pictures(50, 2))

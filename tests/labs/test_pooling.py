@@ -1,5 +1,6 @@
 """Receptive fields by arithmetic and by gradient; pictures that move and answers that stay."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -7,6 +8,7 @@ from hubel.labs.lab import Setting
 from hubel.labs.pooling import POOLINGS, pooling, shifted, unmoved
 
 
+@pytest.mark.slow
 def test_fields_agree_and_figures_are_shares() -> None:
     shown = pooling(Setting("quick"))
     (finding,) = shown.findings

@@ -40,7 +40,16 @@ LABS: dict[Callable[..., Shown], list[str]] = {
     sanity: ["X1", "X2"],
     shallow_and_deep: ["L4"],
 }
-HEAVY = {class_images, depth, occlusion, sanity, shallow_and_deep}
+HEAVY = {
+    class_images,
+    depth,
+    identity,
+    initialisation,
+    learning_rate,
+    occlusion,
+    sanity,
+    shallow_and_deep,
+}
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,10 @@ def relative(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).abs().max() / expected.abs().max())
 
 
-@pytest.mark.parametrize("theirs", REFERENCES)
+@pytest.mark.parametrize("theirs", [
+    pytest.param(name, marks=pytest.mark.slow if side > 64 else ())
+    for name, (_, side) in REFERENCES.items()
+])  # fmt: skip
 @torch.no_grad()
 def test_logits_are_the_publishers(
     theirs: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -123,6 +123,7 @@ def test_a_sheet_has_room_for_so_many() -> None:
     assert list(last_frames(frames)) == frames
 
 
+@pytest.mark.slow
 def test_a_long_graph_is_drawn_smaller() -> None:
     boxes = tuple(Box(f"q{i} = q{i - 1}", (i - 1,) if i else ()) for i in range(200))
     one = Image.open(io.BytesIO(graph_picture(Frame(boxes, None, ""))))

@@ -1,6 +1,6 @@
 """Classifiers of any precision, and what is switched on around a call: verbs work, or say no."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 from PIL import Image
 from torch import nn
 
@@ -115,7 +116,12 @@ def usual(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, l
     return {name: verb(made(), folder, out / name) for name, verb in VERBS.items()}
 
 
-@pytest.mark.parametrize("verb", VERBS)
+def some(verbs: Iterable[str]) -> list[ParameterSet]:
+    """All of them; `look`, which takes seconds, in `make slow`, and below in any case."""
+    return [pytest.param(v, marks=pytest.mark.slow if v == "look" else ()) for v in verbs]
+
+
+@pytest.mark.parametrize("verb", some(VERBS))
 @pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16, torch.float64], ids=str)
 def test_a_classifier_of_any_precision(
     dtype: torch.dtype, verb: str, usual: dict[str, list[float]], folder: Path, tmp_path: Path
@@ -144,7 +150,7 @@ def test_attacks_that_take_their_time(dtype: torch.dtype) -> None:
         assert images.shape == x.shape, name
 
 
-@pytest.mark.parametrize("verb", [name for name in VERBS if name != "occlude"])
+@pytest.mark.parametrize("verb", some(name for name in VERBS if name != "occlude"))
 @pytest.mark.parametrize("around", AROUND)
 def test_what_is_switched_on_around_a_verb_changes_nothing(
     around: str, verb: str, usual: dict[str, list[float]], folder: Path, tmp_path: Path

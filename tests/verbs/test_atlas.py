@@ -141,6 +141,7 @@ def test_a_stop_loses_nothing(
     assert resumed.units[0].pictures == found.units[0].pictures
 
 
+@pytest.mark.slow
 def test_a_run_is_shown_its_own_validation_pictures(tmp_path: Path) -> None:
     run = hubel.train("digits", network="small", epochs=1, out=tmp_path / "run").run
     runner = CliRunner()

@@ -186,6 +186,7 @@ def test_the_callers_modes_do_not_matter(run: Path, tmp_path: Path) -> None:
     assert inside.found.rows == plain.found.rows
 
 
+@pytest.mark.slow
 def test_nothing_of_the_users_is_replaced(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +291,7 @@ def test_mistakes(run: Path, folder: Path, tmp_path: Path) -> None:
         hubel.attack(wrong, folder, out=tmp_path / "c", **QUICK)
 
 
+@pytest.mark.slow
 def test_other_norms_have_epsilons_of_their_own(run: Path, tmp_path: Path) -> None:
     found = hubel.attack(
         run, attacks=["pgd", "pgd-l2"], checks=False, out=tmp_path / "b", **QUICK

@@ -34,6 +34,7 @@ class Hiding(nn.Module):
         return torch.stack((60 * (-0.2 - t), 0 * t, *near, 55 * t - 5), 1)
 
 
+@pytest.mark.slow
 def test_an_attack_that_fails_its_checks_says_so_and_a_stronger_one_goes_on(
     tmp_path: Path,
 ) -> None:

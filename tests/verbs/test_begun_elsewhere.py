@@ -109,6 +109,7 @@ def test_a_start_that_does_not_fit(
     assert part in told.err
 
 
+@pytest.mark.slow
 def test_a_start_with_another_number_of_channels_is_told_of(first: Path, tmp_path: Path) -> None:
     heard = Heard()
     trained = hubel.train("digits", start=str(first), epochs=1, out=tmp_path / "run", watch=heard)

@@ -82,6 +82,7 @@ def test_the_figures_are_those_of_the_saved_sets(folder: Path, tmp_path: Path) -
     assert 0 < found.found.mean.value < 1
 
 
+@pytest.mark.slow
 def test_a_reference_of_another_size(folder: Path, tmp_path: Path) -> None:
     weak = by_light(0.1)
     found = corrupt(

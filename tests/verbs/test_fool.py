@@ -93,6 +93,7 @@ def test_what_is_written(classifier: Classifier, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "done"), [("cppn", 10), ("direct", 30)])
 def test_interrupted_it_goes_on_bit_for_bit(
     classifier: Classifier, tmp_path: Path, whole: Path, way: str, done: int
@@ -112,6 +113,7 @@ def test_interrupted_it_goes_on_bit_for_bit(
     _same(whole, out)
 
 
+@pytest.mark.slow
 def test_more_evaluations_and_ways_are_those_of_a_longer_search(
     classifier: Classifier, tmp_path: Path, whole: Path
 ) -> None:

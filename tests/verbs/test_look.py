@@ -67,6 +67,7 @@ def test_the_page_holds_everything(
     assert any("multiply-adds" in line for line in first["lines"])
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_is_looked_at(
     classifier: Classifier, picture: np.ndarray, tmp_path: Path
 ) -> None:
@@ -143,6 +144,7 @@ def test_units_that_tie_are_told_apart() -> None:
     assert looking.ranked(maps[[0, 3]]) == ([0, 1], 1)
 
 
+@pytest.mark.slow
 def test_a_tie_is_said(tmp_path: Path) -> None:
     network = nn.Sequential(
         nn.Conv2d(3, 8, 1), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)

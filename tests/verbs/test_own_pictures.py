@@ -127,6 +127,7 @@ def test_data_show_looks_a_folder_through(
     assert "here/broken.jpg: it is " in plain.out
 
 
+@pytest.mark.slow
 def test_data_show_augment_draws_a_row_for_every_effect(
     folder: Path, hubel_command: Command, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_all_pictures_alike(tmp_path: Path, hubel_command: Command) -> None:
     assert "Leak:" in apart.err
 
 
+@pytest.mark.slow
 def test_what_cannot_be_trained_on_can_be_looked_at(tmp_path: Path, hubel_command: Command) -> None:
     """A class of one picture, an empty class, a single class: told of, and shown."""
     root = tmp_path / "odd"
@@ -190,6 +192,7 @@ def test_a_tiny_class_is_trained_on_where_nothing_is_held_out(tmp_path: Path) ->
     assert trained.classifier.classes == ("dark", "light")
 
 
+@pytest.mark.slow
 def test_colour_folders_begin_with_a_network_that_knows_photographs(
     copied: Path, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_processor_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.autocast("auto", CPU) is None
 
 
+@pytest.mark.slow
 def test_both_precisions_learn_the_same(tmp_path: Path) -> None:
     """Emulated where the processor has no bfloat16: the arithmetic is the same, only slower."""
     monkeypatch = pytest.MonkeyPatch()

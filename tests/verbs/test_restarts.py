@@ -40,6 +40,7 @@ def test_the_best_is_kept_and_all_are_told_of(folder: Path, tmp_path: Path) -> N
     assert all(split == splits[0] for split in splits)  # the same split
 
 
+@pytest.mark.slow
 def test_the_lowest_training_error_can_be_kept(folder: Path, tmp_path: Path) -> None:
     told = {**TOLD, "epochs": 1}
     rows = hubel.restart(folder, restarts=4, keep="training", out=tmp_path / "run", **told).trials
@@ -47,6 +48,7 @@ def test_the_lowest_training_error_can_be_kept(folder: Path, tmp_path: Path) -> 
     assert [row.kept for row in rows] == [merit == max(merits) for merit in merits]
 
 
+@pytest.mark.slow
 def test_stopped_restarts_go_on_as_they_would_have_gone(
     folder: Path, tmp_path: Path, hubel_command: Command
 ) -> None:

@@ -91,6 +91,7 @@ class Heard(Watch):
                 os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_a_network_of_colours_goes_by_texture(data: Path, tmp_path: Path) -> None:
     model, watch = colour(), Heard()
     found = shape_bias(
@@ -227,6 +228,7 @@ def test_without_a_referee_there_is_no_figure(data: Path, tmp_path: Path) -> Non
     assert found.found.why_none in found.page.read_text()
 
 
+@pytest.mark.slow
 def test_a_referee_that_knows_some(data: Path, tmp_path: Path) -> None:
     watch = Heard()
     found = shape_bias(

@@ -121,6 +121,7 @@ def test_a_grey_network_gives_grey_pictures(
         assert image.mode == "L"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weight", "step"), [("1", 0), ("1", 3), ("30", 0), ("30", 5)])
 def test_interrupted_it_goes_on_bit_for_bit(
     classifier: Classifier, pictures: tuple[np.ndarray, np.ndarray], tmp_path: Path,
@@ -194,6 +195,7 @@ def test_saved_while_it_is_painted(
     _same(whole, tmp_path / "s")
 
 
+@pytest.mark.slow
 def test_more_steps_and_weights_are_gone_on_to(
     classifier: Classifier, pictures: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
