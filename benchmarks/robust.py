@@ -14,6 +14,7 @@ find, and of the nearest of them.
 import argparse
 import math
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,9 @@ def main() -> None:
 
 
 def within(told: argparse.Namespace, name: str, norm: str, epsilon: float) -> list[dict[str, Any]]:
-    sides = WITHIN[: 2 if told.own else 3]
     setting = {"norm": norm, "epsilon": epsilon}
     rows = []
-    for side, found in _found(told, name, sides, setting):
+    for side, found in _found(told, name, told.side, setting):
         right = len(found["away"])
         rows.append(
             _row(told, name, side, found)
@@ -107,12 +107,12 @@ def _resist(found: dict[str, Any]) -> int:
 
 
 def _found(
-    told: argparse.Namespace, name: str, sides: tuple[str, ...], setting: dict[str, Any]
+    told: argparse.Namespace, name: str, sides: Sequence[str], setting: dict[str, Any]
 ) -> list[tuple[str, dict[str, Any]]]:
     """What each side gave, each in a process of its own."""
     common = {
         "run": str(told.runs / name), "first": told.first, "images": told.images,
-        "packages": "" if told.own else str(peers.packages("autoattack")),
+        "packages": str(peers.packages("autoattack")) if "autoattack" in sides else "",
     }  # fmt: skip
     return [
         (side, measure.run(Side(side, "robust.py", common | setting | {"side": side}), threads=1))
@@ -138,7 +138,7 @@ def _told() -> argparse.Namespace:
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--first", type=int, default=1000, help="the number of a test picture")
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--own", action="store_true", help="hubel alone")
+    parser.add_argument("--side", nargs="+", choices=WITHIN, default=WITHIN)
     return parser.parse_args()
 
 
