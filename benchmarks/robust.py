@@ -3,7 +3,8 @@
 `small` networks of Fashion-MNIST, trained as they come and under attack (ε = 0.1 in L∞), and a run
 of test pictures. Within a ball, robust accuracy by `pgd` and `pgd-l2` as they are by default; by
 what they were before (from the picture itself, 40 steps by cross-entropy, and of what resists 40 by
-the margin); and by AutoAttack (Croce & Hein 2020), the standard version. Looks: gradients asked of
+the margin); and by AutoAttack (Croce & Hein 2020): the first two attacks of its standard version, Auto-PGD by
+cross-entropy and towards nine classes, and all four of them. Looks: gradients asked of
 the network for each picture that was right, which a busy machine leaves as they are, unlike
 seconds; queries: answers without one. Then the median L2 of the pictures that the minimal attacks
 find, and of the nearest of them.
@@ -45,7 +46,8 @@ BALLS = {
     "adversarial-trades": STRONG,
     "adversarial-fast-wide": (),
 }
-WITHIN = ("hubel", "hubel before", "autoattack")
+THEIRS = ("auto-pgd", "autoattack")
+WITHIN = ("hubel", "hubel before", *THEIRS)
 MINIMAL = {"adversarial-fast-wide": ("deepfool", "lbfgs", "cw", "ddn")}
 COLUMNS = (
     "network", "norm", "epsilon", "side", "images", "right", "robust", "looks", "queries", "fooled",
@@ -112,7 +114,7 @@ def _found(
     """What each side gave, each in a process of its own."""
     common = {
         "run": str(told.runs / name), "first": told.first, "images": told.images,
-        "packages": str(peers.packages("autoattack")) if "autoattack" in sides else "",
+        "packages": str(peers.packages("autoattack")) if {*sides} & {*THEIRS} else "",
     }  # fmt: skip
     return [
         (side, measure.run(Side(side, "robust.py", common | setting | {"side": side}), threads=1))
@@ -126,7 +128,7 @@ def _row(
     figures = ("norm", "epsilon", "robust", "looks", "queries", "most", "fooled", "l2", "nearest")
     return (
         measure.surroundings()
-        | {"peer": peers.versions(side) if side == "autoattack" else "", "network": name}
+        | {"peer": peers.versions("autoattack") if side in THEIRS else "", "network": name}
         | {"side": side, "first": told.first, "images": told.images, "right": len(found["away"])}
         | dict.fromkeys(figures, "")
     )

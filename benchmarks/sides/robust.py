@@ -63,6 +63,8 @@ def autoattack(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     logging.disable(logging.CRITICAL)
     name = "Linf" if norm is LINF else "L2"
     attack = AutoAttack(network, norm=name, eps=told["epsilon"], seed=0, device="cpu")
+    if told["side"] == "auto-pgd":
+        attack.attacks_to_run = ["apgd-ce", "apgd-t"]
     return attack.run_standard_evaluation(x, y, batch_size=250)[0]
 
 
@@ -75,7 +77,8 @@ def _named(network: nn.Module, x: Tensor) -> Tensor:
         return network(x).argmax(1)
 
 
-SIDES: dict[str, Attack] = {"hubel": now, "hubel before": before, "autoattack": autoattack}
+SIDES: dict[str, Attack] = {"hubel": now, "hubel before": before}
+SIDES |= dict.fromkeys(("auto-pgd", "autoattack"), autoattack)
 SIDES |= {name: minimal(name) for name, each in ATTACKS.items() if each.nearest is not None}
 
 classifier = hubel.load(told["run"]).eval()
