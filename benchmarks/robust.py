@@ -3,8 +3,8 @@
 `small` networks of Fashion-MNIST, trained as they come and under attack (ε = 0.1 in L∞), and a run
 of test pictures. Within a ball, robust accuracy by `pgd` and `pgd-l2` as they are by default; by
 what they were before (from the picture itself, 40 steps by cross-entropy, and of what resists 40 by
-the margin); and by AutoAttack (Croce & Hein 2020): the first two attacks of its standard version, Auto-PGD by
-cross-entropy and towards nine classes, and all four of them. Looks: gradients asked of
+the margin); and by AutoAttack (Croce & Hein 2020): the first two attacks of its standard version,
+Auto-PGD by cross-entropy and towards nine classes, and all four of them. Looks: gradients asked of
 the network for each picture that was right, which a busy machine leaves as they are, unlike
 seconds; queries: answers without one. Then the median L2 of the pictures that the minimal attacks
 find, and of the nearest of them.
