@@ -64,7 +64,7 @@ def main() -> None:
     rows = []
     for name in told.network:
         for norm, epsilon in BALLS[name]:
-            rows += within(told, name, norm, epsilon)
+            rows += within(told, name, norm, epsilon) if norm in told.norm else []
         if name in MINIMAL:
             rows += nearest(told, name)
     print(measure.table(rows, COLUMNS))
@@ -140,6 +140,7 @@ def _told() -> argparse.Namespace:
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--first", type=int, default=1000, help="the number of a test picture")
     parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--norm", nargs="+", choices=("linf", "l2"), default=("linf", "l2"))
     parser.add_argument("--side", nargs="+", choices=WITHIN, default=WITHIN)
     return parser.parse_args()
 
