@@ -59,14 +59,12 @@ def main() -> None:
     paths = photographs(told.photographs)
     classifier = hubel.load("efficientnet-lite0").eval()
     labels = np.array([int(path.name.split("_")[0]) for path in paths])
-    pixels = [(classifier.read(str(path)) * 255).round().byte() for path in paths]
-    pictures = torch.stack(pixels)
     own = measure.surroundings()
     rows = []
     with tempfile.TemporaryDirectory() as made:
         kept = Path(told.kept or made)
         kept.mkdir(parents=True, exist_ok=True)
-        np.save(kept / "pictures.npy", pictures.permute(0, 2, 3, 1).numpy())
+        pictures = before(classifier, paths, kept / "pictures.npy")
         for name in told.corruption or PUBLISHED:
             published(told.published, kept, name)
             found = [
@@ -91,6 +89,14 @@ def photographs(most: int) -> list[Path]:
             f"{f' has {len(found)}' if folder else ''}."
         )
     return [found[i * len(found) // most] for i in range(most)]
+
+
+def before(classifier: Classifier, paths: list[Path], kept: Path) -> torch.Tensor:
+    """The photographs, uint8 (N, 3, 224, 224): those that published ones were made of, if any."""
+    if not kept.exists():
+        pixels = [(classifier.read(str(path)) * 255).round().byte() for path in paths]
+        np.save(kept, torch.stack(pixels).permute(0, 2, 3, 1).numpy())
+    return torch.from_numpy(np.load(kept)).permute(0, 3, 1, 2).contiguous()
 
 
 def published(python: Path, kept: Path, name: str) -> None:
@@ -141,7 +147,7 @@ def _told() -> argparse.Namespace:
     parser.add_argument("--photographs", type=int, default=200)
     parser.add_argument("--corruption", nargs="+", choices=PUBLISHED)
     parser.add_argument("--pixels", action="store_true", help="the differences alone, no errors")
-    parser.add_argument("--kept", type=Path, help="where the published pictures are kept")
+    parser.add_argument("--kept", type=Path, help="where pictures and published ones are kept")
     told = parser.parse_args()
     if told.published is None:
         parser.error("--published PYTHON is needed, a Python that can import imagenet_c")

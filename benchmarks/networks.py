@@ -22,8 +22,7 @@ COLUMNS = ("network", "work", "layout", "threads", "n", "median", "theirs", "rat
 
 def main() -> None:
     told = measure.arguments(__doc__.splitlines()[0])
-    python = peers.python("torchvision")
-    packages = next((python.parents[1] / "lib").glob("python*/site-packages"))
+    packages = peers.packages("torchvision")
     rows = []
     for threads, rate in measure.each_thread_count(told.threads[-1:]):
         for ours, theirs, batch in PAIRS:

@@ -39,6 +39,8 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "requests", "scikit-learn", "setuptools", "six", "tqdm"),
         ("torchvision==0.28.0", "torchattacks==3.5.1", "adversarial-robustness-toolbox==1.20.1"),
     ),
+    # imported from here into our own process, see sides/robust.py
+    "autoattack": ((), ("pyautoattack==0.2.0",)),
 }  # fmt: skip
 
 
@@ -47,6 +49,11 @@ def python(name: str) -> Path:
     if not ready(name):
         raise SystemExit(f"The peer {name} is not set up: python benchmarks/peers.py {name}")
     return PEERS / name / "bin" / "python"
+
+
+def packages(name: str) -> Path:
+    """Where a peer's packages lie, for what is imported from there into our own process."""
+    return next((python(name).parents[1] / "lib").glob("python*/site-packages"))
 
 
 def ready(name: str) -> bool:
@@ -83,7 +90,7 @@ def make(name: str) -> None:
         [*pip[:3], "list", "--format", "json"], capture_output=True, text=True, check=True
     )
     wanted = {"torch", "torchvision", "simplejpeg", "opencv-python-headless", name}
-    wanted |= {"foolbox", "torchattacks", "adversarial-robustness-toolbox"}
+    wanted |= {"foolbox", "torchattacks", "adversarial-robustness-toolbox", "pyautoattack"}
     numbers = {p["name"]: p["version"] for p in json.loads(listed.stdout) if p["name"] in wanted}
     (folder / "ready").write_text(json.dumps(numbers))
 

@@ -14,9 +14,11 @@ from imagenet_c import corrupt, corruptions  # type: ignore[import-not-found]
 from skimage.filters import gaussian
 
 
-def smooth(image: np.ndarray, multichannel: bool = False, **options: object) -> np.ndarray:
-    """scikit-image's Gaussian by the argument that it had when the package was published."""
-    return gaussian(image, channel_axis=-1 if multichannel else None, **options)
+def smooth(
+    image: np.ndarray, sigma: float = 1, *, multichannel: bool = False, **options: object
+) -> np.ndarray:
+    """scikit-image's Gaussian by the arguments that it had when the package was published."""
+    return gaussian(image, sigma, channel_axis=-1 if multichannel else None, **options)
 
 
 corruptions.gaussian = smooth  # in this process, which does nothing else

@@ -170,11 +170,12 @@ def test_brightness_is_added_to_the_value_of_hsv() -> None:
     assert torch.allclose(weather.brightness(black, DRAWN, 0.3), torch.tensor(0.3))
 
 
-def test_contrast_goes_to_the_mean_grey() -> None:
-    grey = SMALL[:, :1]
-    mean = grey.mean((2, 3), keepdim=True)
-    found = weather.contrast(grey, DRAWN, 0.3)
-    assert torch.allclose(found, mean + 0.3 * (grey - mean), rtol=0, atol=1e-12)
+def test_contrast_goes_to_each_channels_mean() -> None:
+    found = weather.contrast(SMALL, DRAWN, 0.3)
+    for picture, dimmed in zip(SMALL, found, strict=True):
+        for channel, expected in zip(picture, dimmed, strict=True):
+            mean = channel.mean()
+            assert torch.allclose(expected, mean + 0.3 * (channel - mean), rtol=0, atol=1e-12)
 
 
 def test_frost_adds_a_pane_like_the_published_photographs() -> None:

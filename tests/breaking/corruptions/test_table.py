@@ -131,19 +131,24 @@ def test_zoom_enlarges_by_the_published_factors(
         np.testing.assert_allclose([1, *(1 / each for each in shown)], np.arange(1, end, step))
 
 
-# The mean difference of the published code from these four photographs at 224, by severity.
+# The mean difference of the published code from these four photographs at 224, by severity; of
+# elastic, over 24 draws each.
 DIFFERENCES = {
     "glass-blur": (0.0284, 0.0285, 0.0481, 0.0459, 0.0527),
     "zoom-blur": (0.0517, 0.0615, 0.0671, 0.0736, 0.0790),
     "frost": (0.2443, 0.2939, 0.3166, 0.3230, 0.3089),
+    "elastic": (0.1266, 0.1589, 0.0562, 0.0555, 0.0631),
 }
-# How light the ice is, is drawn once for a picture.
-NEAR = {"glass-blur": 0.05, "zoom-blur": 0.05, "frost": 0.2}
+# How light the ice is, is drawn once for a picture, and so are the six numbers that slant it: the
+# mean of four photographs has a deviation of 6 to 9 %.
+NEAR = {"glass-blur": 0.05, "zoom-blur": 0.05, "frost": 0.2, "elastic": 0.12}
+DRAWS = {"elastic": 4}
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_pictures_are_moved_as_far_as_by_the_published_code(name: str) -> None:
-    pixels = photos(224, 3, 4)
+    times = DRAWS.get(name, 1)
+    pixels = photos(224, 3, 4).repeat(times, 1, 1, 1)
     for severity, published in zip(SEVERITIES, DIFFERENCES[name], strict=True):
         found = float((corrupt(pixels, name, severity) - pixels).abs().mean())
         assert found == pytest.approx(published, rel=NEAR[name]), severity

@@ -117,7 +117,6 @@ CORRUPTIONS: dict[str, Corruption] = {
     "contrast": Corruption(
         "weather", "little contrast", weather.contrast,
         _each(0.75, 0.5, 0.4, 0.3, 0.15), _each(0.4, 0.3, 0.2, 0.1, 0.05),
-        "about the picture's mean grey, not each channel's mean",
     ),
     "jpeg": Corruption(
         "digital", "compressed as JPEG", digital.jpeg,

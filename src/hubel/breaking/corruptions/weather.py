@@ -95,8 +95,6 @@ def brightness(pixels: Tensor, _chance: Chance, amount: float) -> Tensor:
 
 
 def contrast(pixels: Tensor, _chance: Chance, factor: float) -> Tensor:
-    """Every value so many times as far from the picture's mean grey (published: from each channel's
-    own mean)."""
-    mean = pixels.mean((2, 3)).cpu().double()
-    amount = torch.full((len(pixels),), factor, dtype=torch.float64)
-    return colour.recolour(pixels, colour.contrast(amount, mean))
+    """Every value so many times as far from its channel's mean in the picture."""
+    mean = pixels.mean((2, 3), keepdim=True)
+    return mean + factor * (pixels - mean)
