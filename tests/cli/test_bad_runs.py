@@ -138,6 +138,7 @@ def unprivileged() -> list[str]:
     return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
 
 
+@pytest.mark.slow
 def test_no_write_permission(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o555)
     places = [str(tmp_path / "closed" / "run"), str(tmp_path / "run")]
