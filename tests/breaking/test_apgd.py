@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.breaking import attacks
 from hubel.breaking.apgd import apgd, checkpoints
 from hubel.breaking.attacks import ATTACKS, Budget
+from hubel.breaking.ddn import ddn
 from hubel.breaking.gradient import fooled, pgd
 from hubel.breaking.norms import L2, LINF, NORMS, Norm
 from hubel.breaking.robustness import taken
@@ -251,6 +253,29 @@ def test_the_thorough_one_looks_further() -> None:
         made = run(network, x, labels, 12 * epsilon, range(6), Budget(steps=10))
         counts.append(int(taken(network, made, labels).sum()))
     assert counts == [0, 6]
+
+
+def test_the_nearest_pictures_have_the_last_word(
+    network: nn.Module, right: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, labels = right
+    monkeypatch.setattr(attacks, "apgd", lambda _, pixels, *rest, **more: pixels)  # finds nothing
+    nearest = ddn(network, x, labels, steps=90)  # as many as PGD gives it
+    within = float(nearest.size.sort().values[3:5].mean())  # between two of them
+    made = ATTACKS["pgd-l2"].within(network, x, labels, within, range(len(x)), Budget())  # type: ignore[misc]
+    fools = taken(network, made, labels)
+    assert torch.equal(fools, nearest.size <= within)
+    assert torch.equal(made[fools], nearest.images[fools])
+    assert torch.equal(made[~fools], x[~fools])
+    # what is taken for its target as it is, is left alone
+    targets = labels.clone()
+    targets[1:] = (labels[1:] + 1) % 5
+    aimed = ATTACKS["pgd-l2"].within(  # type: ignore[misc]
+        network, x, targets, 3.0, range(len(x)), Budget(targeted=True)
+    )
+    assert torch.equal(aimed[0], x[0])
+    assert bool(taken(network, aimed, targets, targeted=True).any())
+    assert float(L2.size(aimed - x).max()) <= 3.0
 
 
 def test_what_cannot_be_asked(network: nn.Module, right: tuple[Tensor, Tensor]) -> None:

@@ -42,10 +42,10 @@ class Stage(NamedTuple):
 # with NEAREST times the budget's steps.
 QUICK = {
     LINF.name: (Stage(1, 0, 0.5), Stage(1, 1, 0.875), Stage(0.5, 3, 0.875), Stage(0.25, 4, 1.25)),
-    L2.name: (Stage(1, 0, 0.5), Stage(1, 1, 0.6)),
+    L2.name: (Stage(1, 0, 0.5), Stage(1, 2, 0.6)),
 }
 THOROUGH = (Stage(1, 0, 2.5), Stage(1, 9, 2.5))
-NEAREST = 2.75
+NEAREST = 2.25
 QUERIES = 1000  # of the search, a picture
 
 
@@ -202,7 +202,7 @@ ATTACKS: dict[str, Attack] = {
         within=_pgd(LINF, QUICK[LINF.name]), stronger="apgd",
     ),
     "pgd-l2": Attack(
-        L2, "many steps along the gradient, towards the likeliest wrong class, then as ddn",
+        L2, "many steps along the gradient, towards the two likeliest wrong classes, then as ddn",
         within=_pgd(L2, QUICK[L2.name]), stronger="apgd-l2",
     ),
     "apgd": Attack(
