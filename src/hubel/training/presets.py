@@ -79,7 +79,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 # to a picture leave its label as it is. Chosen on validation pictures.
 SUITED: dict[str, dict[str, Any]] = {
     "digits": {
-        "epochs": 36,
+        "epochs": 28,
         "batch_size": 64,
         "smoothing": 0.1,
         "arguments": {"widths": [32, 64, 128], "dropout": 0.2},
