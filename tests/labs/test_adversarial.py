@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from hubel.figures import percent
 from hubel.labs import adversarial as lab
 from hubel.labs import photographs
 from hubel.labs.distorted import AT, EPSILONS, Distorted, distorted, noise
@@ -12,7 +13,6 @@ from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.networks.linear import linear
 from hubel.pixels import PixelSpec
-from hubel.report.wording import percent
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 
 from hubel.breaking.fooling import Fooling
+from hubel.figures import percent
 from hubel.labs import fooling_images as lab
 from hubel.labs import fooling_photos
 from hubel.labs.lab import Setting
 from hubel.labs.learning import Pictures
 from hubel.mistakes import Failure
-from hubel.report.wording import percent
 
 TEST = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(6, 1, 4, 4) * 20
 DATA = Pictures(

@@ -10,6 +10,7 @@ from torch import nn
 from hubel.breaking.cue_conflict import Pair
 from hubel.breaking.shape_bias import Bias
 from hubel.data import scenes
+from hubel.figures import percent
 from hubel.labs import filled, photo_surfaces, restyled
 from hubel.labs import shape_texture as lab
 from hubel.labs.filled import CLASSES
@@ -19,7 +20,6 @@ from hubel.labs.restyled import TRAININGS, Result, Stimuli
 from hubel.mistakes import Failure
 from hubel.model import Classifier
 from hubel.pixels import PixelSpec
-from hubel.report.wording import percent
 
 
 @pytest.fixture(scope="module")

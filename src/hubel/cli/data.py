@@ -9,7 +9,7 @@ import typer
 
 from hubel.cli import completion
 from hubel.cli.options import Json, Workers
-from hubel.report.wording import counted, percent
+from hubel.figures import counted, percent
 
 if TYPE_CHECKING:
     from hubel.results import Inspection

@@ -9,7 +9,7 @@ from hubel.cli import completion
 from hubel.cli.newest import settled_on_data
 from hubel.cli.options import Data, Device, Json, Model, Threads, Workers
 from hubel.cli.quick import Quick, less
-from hubel.report.wording import counted, percent, within
+from hubel.figures import counted, percent, within
 
 EXAMPLES = """
 \b

@@ -10,8 +10,8 @@ from hubel.cli import completion
 from hubel.cli.newest import settled
 from hubel.cli.options import Device, Json, Model, Threads
 from hubel.cli.quick import Quick, less
+from hubel.figures import percent
 from hubel.mistakes import Mistake
-from hubel.report.wording import percent
 from hubel.verbs.watch import say
 
 EXAMPLES = """

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hubel.figures import interval, percent
 from hubel.legible import legible
-from hubel.report.wording import interval, percent, unbeaten
+from hubel.report.wording import unbeaten
 from hubel.results import Evaluation
 
 

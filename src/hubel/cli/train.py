@@ -8,8 +8,8 @@ import typer
 
 from hubel.cli import completion
 from hubel.cli.options import Device, Json, Threads, Workers
+from hubel.figures import counted, percent, within
 from hubel.mistakes import Mistake
-from hubel.report.wording import counted, percent, within
 from hubel.verbs.watch import say
 
 EXAMPLES = """

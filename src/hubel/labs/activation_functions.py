@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from hubel.basics.activations import ACTIVATIONS, curves, maxout_pair
+from hubel.figures import percent
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
-from hubel.report.wording import percent
 
 MAXOUT = (-1.0, 1.0)  # the two lines of the maxout that is drawn: |x|
 

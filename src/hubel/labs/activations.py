@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.flatness import FLAT, Flat, flatness
@@ -19,7 +20,6 @@ from hubel.report.drawing import (
     png,
     style,
 )
-from hubel.report.wording import percent
 
 SCHEMES = {"sigmoid": "xavier", "tanh": "xavier", "relu": "he"}  # each with the one made for it
 WORDS = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU"}

@@ -14,6 +14,7 @@ from torch import Tensor
 from hubel import draws
 from hubel.breaking.gradient import pgd
 from hubel.breaking.transferred import transferred
+from hubel.figures import percent, within
 from hubel.labs.bands import band
 from hubel.labs.built import network_for
 from hubel.labs.distorted import AT, EPSILONS, Distorted, distorted
@@ -33,7 +34,6 @@ from hubel.report.drawing import (
     png,
     style,
 )
-from hubel.report.wording import percent, within
 from hubel.training.evaluate import wilson
 
 # What would contradict the claim, of any subject: that PGD within 8/255 fools no more than half of

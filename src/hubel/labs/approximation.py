@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.report.drawing import (
     ACCENT,
@@ -15,7 +16,6 @@ from hubel.report.drawing import (
     png,
     style,
 )
-from hubel.report.wording import percent
 
 
 def approximation(setting: Setting) -> Shown:

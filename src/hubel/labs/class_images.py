@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.built import small_learned
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, grey_pictures, spread
@@ -21,7 +22,6 @@ from hubel.labs.photo_classes import photo_classes
 from hubel.model import Classifier
 from hubel.report.drawing import MUTED, panels, png, shortened, style
 from hubel.report.rows import picture_rows
-from hubel.report.wording import percent
 from hubel.understanding.maximise import Maximised, maximise
 from hubel.understanding.objectives import Objective
 from hubel.understanding.regularisers import (

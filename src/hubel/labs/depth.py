@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.bands import band, by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, colour_pictures, learn, spread
 from hubel.report.drawing import ACCENT, INK, in_percent, legend_below, panels, png, style
-from hubel.report.wording import percent
 
 FAMILIES = {"plain": "plain", "resnet": "residual"}
 DEPTHS = (20, 56)

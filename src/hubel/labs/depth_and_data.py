@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.bands import band
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, accuracy, grey_pictures, learn, spread
@@ -22,7 +23,6 @@ from hubel.report.drawing import (
     png,
     style,
 )
-from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 RATE = 1e-3  # Adam's usual one, falling by a cosine

@@ -16,6 +16,7 @@ from scipy.stats import fisher_exact
 from torch import Tensor
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.answering import BATCH, Answers, answering, answers_to
 from hubel.labs.examined import Subject, examined
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
@@ -23,7 +24,6 @@ from hubel.labs.nine import NINE, nine
 from hubel.labs.stimuli import shuffled, stimuli
 from hubel.labs.tuning import alike, better, kept, more_alike, named, tuned
 from hubel.report.hierarchy import Panel, by_layer
-from hubel.report.wording import percent
 from hubel.understanding.outputs import handed_on
 from hubel.understanding.patches import Strongest, strongest
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hubel import draws
 from hubel.breaking.fooling import ENCODINGS, WAYS, Fooling, fool, fooled
+from hubel.figures import percent
 from hubel.labs.built import small_learned
 from hubel.labs.fooling_photos import fooling_photos
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
@@ -22,7 +23,6 @@ from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, style
 from hubel.report.fooling import median_curves
 from hubel.report.rows import picture_rows
-from hubel.report.wording import percent
 
 NEEDED = 0.99  # of the median confidence, by both encodings, for the claim to hold
 ENOUGH = 0.9999  # where a search may end, once every class is there

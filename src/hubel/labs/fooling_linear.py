@@ -12,6 +12,7 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor
 
+from hubel.figures import percent
 from hubel.labs.along_w import Fooled, fooled, learned, pairs, together
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, colour_pictures, grey_pictures, spread
@@ -29,7 +30,6 @@ from hubel.report.drawing import (
 )
 from hubel.report.filters import filters
 from hubel.report.rows import Tile, picture_rows
-from hubel.report.wording import percent
 
 # What would contradict the claim, in either kind of pictures: that fewer than so many can be moved
 # along w until they are named wrongly, or that the least change is not smaller than that of random

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from hubel.breaking.fooling import Fooling, fool, fooled
+from hubel.figures import percent
 from hubel.findings import Drawing
 from hubel.labs.lab import Setting
 from hubel.labs.photo_classes import CLASSES, NETWORK
@@ -14,7 +15,6 @@ from hubel.mistakes import Failure
 from hubel.networks import weights
 from hubel.report.drawing import shortened
 from hubel.report.rows import picture_rows
-from hubel.report.wording import percent
 
 SHOWN, OFFSPRING = 6, 100
 

@@ -5,13 +5,13 @@ import math
 import torch
 from torch import Tensor
 
+from hubel.figures import percent
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, accuracy, answers, grey_pictures, learn
 from hubel.labs.neuron import Neuron, neuron
 from hubel.model import Classifier
 from hubel.networks import catalogue
 from hubel.report.drawing import ACCENT, INK, MUTED, legend_under, panels, png, style
-from hubel.report.wording import percent
 
 HIDDEN = 32
 # the outputs → the loss they learn by, and its rate: the sigmoids' loss is a mean over classes

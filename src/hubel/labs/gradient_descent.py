@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.bands import by_epoch
 from hubel.labs.built import network_for
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
@@ -22,7 +23,6 @@ from hubel.report.drawing import (
     png,
     style,
 )
-from hubel.report.wording import percent
 
 KINDS = {"all pictures": 0, "mini-batches of 64": 64, "one picture": 1}  # pictures in a step
 RATES = {"all pictures": 0.01, "mini-batches of 64": 0.01, "one picture": 0.002}

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.figures import percent, within
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Learned, Pictures, colour_pictures, learn, spread
 from hubel.networks.linear import linear
 from hubel.report.filters import filters
-from hubel.report.wording import percent, within
 from hubel.training.evaluate import wilson
 
 # The example with three classes, of which the lecture shows the scores.

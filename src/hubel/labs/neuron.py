@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hubel.figures import percent
 from hubel.labs.lab import Finding, Setting
 from hubel.labs.learning import Pictures
-from hubel.report.wording import percent
 
 
 class Neuron(NamedTuple):

@@ -5,10 +5,10 @@ import torch
 from numpy.typing import NDArray
 
 from hubel.basics.receptive_field import Field
+from hubel.figures import percent
 from hubel.labs.examined import Subject
 from hubel.labs.lab import Drawing
 from hubel.report.hierarchy import Answering, top_nine
-from hubel.report.wording import percent
 from hubel.understanding.crops import HELD, Box, crop, held, seen
 from hubel.understanding.deconvnet import project
 from hubel.understanding.patches import TopPatches

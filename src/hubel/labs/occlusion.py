@@ -13,12 +13,12 @@ from hubel import draws
 from hubel.data import scenes
 from hubel.data.samples import Arrays
 from hubel.data.sources import open_splits
+from hubel.figures import percent
 from hubel.labs.built import small_learned
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, spread
 from hubel.model import Classifier
 from hubel.report.seen import Occluded, occlusion_maps
-from hubel.report.wording import percent
 from hubel.understanding.deconvnet import project
 from hubel.understanding.occlusion import Occlusion, occlude
 

@@ -11,6 +11,7 @@ import torch
 
 import hubel
 from hubel import reading
+from hubel.figures import duration
 from hubel.findings import Claim
 from hubel.labs.lab import Size
 from hubel.labs.lecture import BEYOND, CLAIMS, labs
@@ -18,7 +19,6 @@ from hubel.labs.run import PAGE as LAB_PAGE
 from hubel.labs.run import Ran, kept, run_lab
 from hubel.mistakes import Failure, Mistake
 from hubel.report.lecture import Entry, entries, lecture_page
-from hubel.report.wording import duration
 from hubel.verbs.machine import processor
 from hubel.verbs.onward import onward
 from hubel.verbs.place import place

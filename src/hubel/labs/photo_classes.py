@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
+from hubel.figures import percent
 from hubel.findings import Drawing
 from hubel.labs.lab import Setting
 from hubel.mistakes import Failure
 from hubel.networks import weights
 from hubel.report.rows import picture_rows
-from hubel.report.wording import percent
 from hubel.understanding.maximise import maximise
 from hubel.understanding.objectives import Objective
 from hubel.understanding.regularisers import blur

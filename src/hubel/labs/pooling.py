@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hubel import draws
 from hubel.basics.arithmetic import receptive_field
+from hubel.figures import percent
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
 from hubel.report.drawing import (
@@ -22,7 +23,6 @@ from hubel.report.drawing import (
     png,
     style,
 )
-from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 # What follows each convolution: the layer, and its (filter, stride). The sums are averages: times a

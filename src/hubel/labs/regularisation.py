@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hubel.figures import percent
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
-from hubel.report.wording import percent
 
 STRENGTHS = {"none": (0.0,), "L2": (1e-3, 1e-2, 1e-1), "L1": (1e-3, 3e-3, 1e-2)}
 SHOWN = {"none": 0.0, "L2": 1e-2, "L1": 3e-3}  # the strengths that are drawn

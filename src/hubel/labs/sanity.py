@@ -18,6 +18,7 @@ from skimage.filters import sobel
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.bands import band
 from hubel.labs.built import small_learned
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
@@ -25,7 +26,6 @@ from hubel.labs.learning import answers, colour_pictures, spread
 from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, INK, MUTED, panels, png, style
 from hubel.report.rows import picture_rows
-from hubel.report.wording import percent
 from hubel.understanding.deconvnet import answer
 from hubel.understanding.perturbation import KINDS, perturbation
 from hubel.understanding.probes import Score

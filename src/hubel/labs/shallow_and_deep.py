@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubel.baselines.shallow import BASELINES, Part, baselines
+from hubel.figures import interval, percent, tells
 from hubel.labs.built import network_for
 from hubel.labs.inversion import inversion, inversion_picture, likeness
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, colour_pictures, learn
 from hubel.mistakes import Failure
 from hubel.report.drawing import ACCENT, INK, MUTED, in_percent, panels, png, style
-from hubel.report.wording import interval, percent, tells
 from hubel.training.comparison import beside
 from hubel.training.evaluate import wilson
 

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from hubel.breaking.shape_bias import PUBLISHED, Bias
+from hubel.figures import interval, percent, tells
 from hubel.labs.filled import CLASSES
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import answers
@@ -26,7 +27,6 @@ from hubel.report.drawing import (
     style,
 )
 from hubel.report.rows import picture_rows
-from hubel.report.wording import interval, percent, tells
 
 COLOURS = {"plain": MUTED, "stylised": ACCENT, "both": INK}
 STIMULI = ("original", "silhouette", "edges", "texture")

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, grey_pictures, learn, spread
 from hubel.model import Classifier
 from hubel.report.drawing import ACCENT, MUTED, in_percent, panels, png, style
-from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 
 STRIDES = (1, 2, 3, 4)

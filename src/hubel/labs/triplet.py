@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hubel import draws
+from hubel.figures import percent
 from hubel.labs.lab import Drawing, Finding, Setting, Shown
 from hubel.labs.learning import Pictures, answers, grey_pictures, learn, spread
 from hubel.model import Classifier, Model
 from hubel.networks.small import small
 from hubel.report.drawing import ACCENT, INK, panels, png, style
-from hubel.report.wording import percent
 from hubel.training.initialisation import initialise
 from hubel.training.triplet import MARGIN, Retrieval, retrieval, semi_hard_loss
 

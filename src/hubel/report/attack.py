@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel.figures import percent, tells
 from hubel.findings import Drawing
 from hubel.report.drawing import (
     ACCENT,
@@ -24,7 +25,6 @@ from hubel.report.drawing import (
 from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import picture_of
 from hubel.report.rows import Tile, picture_rows
-from hubel.report.wording import percent, tells
 
 COLOURS = (ACCENT, INK, "#2f5d8a", "#4f8a4b", "#8a3f7a", "#b08900", MUTED)
 DASHES = ("-", "--", ":", "-.")  # by model

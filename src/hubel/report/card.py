@@ -7,6 +7,7 @@ can know: what the model is for and whom it may harm is for its maker to add, an
 import re
 from collections.abc import Iterator
 
+from hubel import figures
 from hubel.report import wording
 from hubel.report.confusion import worst
 from hubel.report.drawing import legible
@@ -67,11 +68,11 @@ def _figures(found: Evaluation, kind: str) -> Iterator[str]:
     yield _table(
         (f"on the {kind} pictures", ""),
         [
-            ("accuracy", wording.percent(found.accuracy)),
-            ("95 % interval", wording.interval(found.interval)),
-            *([("top 5", wording.percent(found.top5))] if found.top5 is not None else []),
+            ("accuracy", figures.percent(found.accuracy)),
+            ("95 % interval", figures.interval(found.interval)),
+            *([("top 5", figures.percent(found.top5))] if found.top5 is not None else []),
             *(
-                [("with mirrored pictures' answers averaged in", wording.percent(found.mirrored))]
+                [("with mirrored pictures' answers averaged in", figures.percent(found.mirrored))]
                 if found.mirrored is not None
                 else []
             ),
@@ -84,8 +85,8 @@ def _figures(found: Evaluation, kind: str) -> Iterator[str]:
             ("on the same pictures", "accuracy", "95 % interval", "p"),
             [
                 (
-                    *(_plain(row.name), wording.percent(row.accuracy)),
-                    *(wording.interval(row.interval), wording.chance(row.p)),
+                    *(_plain(row.name), figures.percent(row.accuracy)),
+                    *(figures.interval(row.interval), figures.chance(row.p)),
                 )
                 for row in found.besides
             ],
@@ -96,7 +97,7 @@ def _figures(found: Evaluation, kind: str) -> Iterator[str]:
         ("class", "precision", "recall", "F1", "pictures"),
         [
             (
-                *(_plain(row.name), wording.percent(row.precision), wording.percent(row.recall)),
+                *(_plain(row.name), figures.percent(row.precision), figures.percent(row.recall)),
                 *(f"{row.f1:.3f}", f"{row.n:,}"),
             )
             for row in found.classes
@@ -106,7 +107,7 @@ def _figures(found: Evaluation, kind: str) -> Iterator[str]:
 
 def _limits(results: TrainingReport) -> Iterator[str]:
     points = [
-        f"It knows {wording.counted(len(results.classes), 'class', 'classes')} and always names "
+        f"It knows {figures.counted(len(results.classes), 'class', 'classes')} and always names "
         "one of them, also for a picture of something else.",
         "Its figures hold for pictures made like those it was tested on. Other cameras, places or "
         "times were not measured.",
@@ -121,7 +122,7 @@ def _limits(results: TrainingReport) -> Iterator[str]:
         pairs = worst(found.confusion, [row.name for row in found.classes], most=3)
         said = "; ".join(
             f"{_plain(p.true)} called {_plain(p.predicted)} "
-            f"({p.pictures:,}, {wording.percent(p.share)} of the class)"
+            f"({p.pictures:,}, {figures.percent(p.share)} of the class)"
             for p in pairs
         )
         if said:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel.figures import interval, percent, tells
 from hubel.findings import Drawing
 from hubel.report.attack import COLOURS, Share
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, in_percent, panels, png, style
 from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import picture_of
-from hubel.report.wording import interval, percent, tells
 
 LINE = 17.0  # points, of a row of the dots
 APART = 0.07  # of the way to the next severity, from one corruption to the next

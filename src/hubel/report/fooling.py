@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hubel.figures import percent
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, in_percent, png, style
 from hubel.report.html import HERE, Onward, render
 from hubel.report.sheet import contact_sheet
-from hubel.report.wording import percent
 
 MANY = 60  # classes: with more, a page shows some, and all as one sheet
 SOME = 14  # of the best, of those around the median and of the worst

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hubel import figures
 from hubel.legible import legible
 from hubel.report import wording
 
@@ -95,15 +96,15 @@ def _templates() -> "Environment":
         finalize=finish,
     )
     templates.filters |= {
-        "percent": wording.percent,
-        "interval": wording.interval,
-        "within": wording.within,
-        "duration": wording.duration,
+        "percent": figures.percent,
+        "interval": figures.interval,
+        "within": figures.within,
+        "duration": figures.duration,
         "facts": wording.facts,
-        "thousands": wording.thousands,
-        "chance": wording.chance,
+        "thousands": figures.thousands,
+        "chance": figures.chance,
         "data_uri": data_uri,
         "inline": _inline,
     }
-    templates.globals["wording"] = wording
+    templates.globals |= {"figures": figures, "wording": wording}
     return templates

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel.figures import percent
 from hubel.report.drawing import ACCENT, canvas, panels, png, shortened, style
-from hubel.report.wording import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel.figures import TOO_FEW, percent, tells
 from hubel.findings import Drawing
 from hubel.report.drawing import ACCENT, INK, MUTED, canvas, png, shortened, style
 from hubel.report.html import HERE, Onward, render
 from hubel.report.lecture import Picture, picture_of
 from hubel.report.sheet import contact_sheet
-from hubel.report.wording import TOO_FEW, percent, tells
 
 Pixels = NDArray[np.uint8]  # (H, W, C), C 1 or 3
 Named = tuple[str, float]  # a class and its probability

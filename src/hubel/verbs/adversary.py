@@ -6,8 +6,8 @@ import torch
 
 from hubel import draws
 from hubel.breaking.adversarial_training import Threat, adversary, robust_accuracy
+from hubel.figures import percent
 from hubel.model import Classifier
-from hubel.report.wording import percent
 from hubel.training.loop import Objective, as_given
 from hubel.training.recipe import Recipe
 from hubel.verbs.prepare import Prepared

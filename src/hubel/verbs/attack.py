@@ -17,13 +17,13 @@ import torch
 import hubel
 from hubel.breaking.attacks import ATTACKS, STEPS, Budget
 from hubel.breaking.norms import L2, LINF
+from hubel.figures import interval, percent
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier
 from hubel.output import Output
 from hubel.pixels import PixelSpec
 from hubel.report.attack import NORMS, Attacks, attack_page
 from hubel.report.html import Onward
-from hubel.report.wording import interval, percent
 from hubel.verbs import machine
 from hubel.verbs.afford import MINUTES, afforded, check_minutes
 from hubel.verbs.attack_subject import Subject, subject

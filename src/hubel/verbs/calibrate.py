@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from hubel.data.samples import Row
+from hubel.figures import percent
 from hubel.inference.answers import Answers
 from hubel.mistakes import Failure
-from hubel.report.wording import percent
 from hubel.run import Run
 from hubel.training.calibration import calibration, temperature
 from hubel.training.recipe import from_run

@@ -14,12 +14,12 @@ import torch
 
 import hubel
 from hubel.breaking.corruptions.table import CORRUPTIONS, SEVERITIES
+from hubel.figures import percent
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
 from hubel.output import Output
 from hubel.report.corruptions import Corruptions, corruptions_page
 from hubel.report.html import Onward
-from hubel.report.wording import percent
 from hubel.verbs import machine
 from hubel.verbs.afford import MINUTES, afforded, check_minutes
 from hubel.verbs.corrupting import Measured, Work, saved, subject

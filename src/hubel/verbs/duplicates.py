@@ -10,7 +10,7 @@ from hubel.data.decoding import load
 from hubel.data.duplicates import SQUARE, Pair, copies, groups
 from hubel.data.folder import by_class
 from hubel.data.samples import Arrays, Files, Samples, Splits, stratified
-from hubel.report.wording import counted
+from hubel.figures import counted
 from hubel.verbs.watch import Watch
 
 MOST = 20_000  # pictures: beyond them comparing takes more than minutes

@@ -16,10 +16,10 @@ import torch
 import hubel
 from hubel.breaking.fooling import SMALL, WAYS
 from hubel.breaking.map_elites import OFFSPRING
+from hubel.figures import percent
 from hubel.mistakes import Mistake, unknown
 from hubel.model import Classifier
 from hubel.report.fooling import Gallery
-from hubel.report.wording import percent
 from hubel.tensors import pack
 from hubel.verbs import fool_state, machine
 from hubel.verbs.fool_state import STATE, Kept, Search

@@ -5,12 +5,12 @@ import time
 from typing import Any
 
 from hubel.breaking.fooling import GOAL, GRADIENT, fool, fooled
+from hubel.figures import percent
 from hubel.model import Classifier
 from hubel.output import Output
 from hubel.pixels import as_png
 from hubel.report.fooling import Gallery, fooling_page, gallery_sheet, median_curves
 from hubel.report.html import Onward
-from hubel.report.wording import percent
 from hubel.verbs.fool_state import STATE, Kept, Search
 from hubel.verbs.interrupt import Request
 from hubel.verbs.watch import Watch

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hubel.figures import percent
 from hubel.findings import Drawing
 from hubel.model import Classifier, evaluating
 from hubel.report.look import Look, Part, Trial
@@ -24,7 +25,6 @@ from hubel.report.seen import (
     strongest_units,
     winners,
 )
-from hubel.report.wording import percent
 from hubel.understanding.arrangement import MAPS_FIRST, arranged
 from hubel.understanding.deconvnet import Projection, project
 from hubel.understanding.occlusion import Occlusion, occlude

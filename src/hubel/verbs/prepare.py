@@ -15,11 +15,11 @@ from hubel.data.decoding import Loaded, load
 from hubel.data.folder import Divide, by_class
 from hubel.data.samples import Files, Row, Samples, Splits, recorded
 from hubel.data.sources import SOURCES, keeps_label_when_flipped, open_splits
+from hubel.figures import counted
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Blueprint, Classifier
 from hubel.networks import catalogue
 from hubel.pixels import PixelSpec
-from hubel.report.wording import counted
 from hubel.training.initialisation import initialise
 from hubel.training.recipe import Recipe
 from hubel.verbs import start as starts

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from hubel.figures import percent
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
-from hubel.report.wording import percent
 from hubel.training import range_test as ranges
 from hubel.training.loop import training_mode
 from hubel.training.range_test import RangeTest, range_test

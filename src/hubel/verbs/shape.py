@@ -20,11 +20,11 @@ from hubel import reading
 from hubel.breaking import shape_bias as figures
 from hubel.breaking.cue_conflict import METHODS, Painting, balanced
 from hubel.breaking.shape_bias import PUBLISHED, RESAMPLES
+from hubel.figures import percent
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.model import Classifier
 from hubel.output import Output
 from hubel.report.shape import BiasRow, Shape, TrialRow, shape_page
-from hubel.report.wording import percent
 from hubel.verbs import machine, shape_ready
 from hubel.verbs.afford import MINUTES, afforded, check_minutes
 from hubel.verbs.early import check_measured

@@ -19,13 +19,13 @@ from hubel.breaking import shape_bias as figures
 from hubel.breaking.shape_bias import PUBLISHED, RESAMPLES, SHAPE, TEXTURE, Trial
 from hubel.data.listing import listed
 from hubel.data.samples import Files
+from hubel.figures import percent
 from hubel.findings import Drawing
 from hubel.mistakes import Mistake
 from hubel.model import Classifier
 from hubel.pixels import Pixels
 from hubel.report.shape import Shape, TrialRow, bias_figure
 from hubel.report.sheet import contact_sheet
-from hubel.report.wording import percent
 from hubel.verbs.labelled import class_folder
 from hubel.verbs.prepare import decode
 from hubel.verbs.shape_report import bias_row

@@ -10,6 +10,7 @@ from torch import Tensor
 from hubel.breaking import cues
 from hubel.breaking.cue_conflict import Pair
 from hubel.breaking.shape_bias import SHAPE, TEXTURE, Bias, Trial
+from hubel.figures import percent
 from hubel.findings import Drawing
 from hubel.report.shape import (
     BiasRow,
@@ -20,7 +21,6 @@ from hubel.report.shape import (
     stimuli_sheet,
     three_pictures,
 )
-from hubel.report.wording import percent
 from hubel.training.evaluate import wilson
 from hubel.verbs.shape_sources import Namer, Sources, as_levels, as_pixels
 from hubel.verbs.watch import Watch

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hubel.breaking.shape_bias import SHAPE, TEXTURE, Trial
+from hubel.figures import percent
 from hubel.report.shape import BiasRow, Shape
-from hubel.report.wording import percent
 from hubel.training.evaluate import wilson
 
 

@@ -12,9 +12,9 @@ import torch
 
 from hubel.data.samples import Row, manifest
 from hubel.data.sources import check
+from hubel.figures import percent
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
-from hubel.report.wording import percent
 from hubel.results import Evaluation, why_kept
 from hubel.run import Run, is_run
 from hubel.training import recipe as recipes
