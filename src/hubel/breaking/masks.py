@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel.figures import percent
 from hubel.mistakes import Mistake
 
 Images = NDArray[np.floating]  # (N, C, H, W) in [0, 1]
@@ -136,8 +137,8 @@ def _doubt(mask: NDArray[np.bool_], separability: float) -> str:
     if separability < SEPARATE:
         return f"object and background do not fall apart (η = {separability:.2f})"
     if not LEAST <= share <= MOST:
-        return f"it covers {100 * share:.0f} % of the picture"
+        return f"it covers {percent(share, 0)} of the picture"
     touching = float(mask[border((mask.shape[0], mask.shape[1]))].mean())
     if touching > TOUCHING:
-        return f"it covers {100 * touching:.0f} % of the border"
+        return f"it covers {percent(touching, 0)} of the border"
     return ""

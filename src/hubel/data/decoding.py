@@ -18,6 +18,7 @@ from hubel.data import cache
 from hubel.data.ahead import ahead
 from hubel.data.processes import Killed, in_processes
 from hubel.data.samples import Arrays, Files, Samples
+from hubel.figures import percent
 from hubel.home import home
 from hubel.mistakes import Failure, Mistake
 from hubel.pixels import Pixels, PixelSpec, Unreadable, decode, fit, read
@@ -129,7 +130,7 @@ def _check(
     if len(unreadable) > max(1, most * len(samples)):  # one bad file stops nobody
         raise Failure(
             f"{len(unreadable)} of {len(samples)} pictures cannot be read, more than "
-            f"{100 * most:.0f} %: {listed}{more}. Repair or remove them."
+            f"{percent(most, 0)}: {listed}{more}. Repair or remove them."
         )
     left = np.bincount(samples.labels[good], minlength=len(samples.classes))
     before = np.bincount(samples.labels, minlength=len(samples.classes))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hubel.data.class_folders import Part, files_of, loose_told, natural, oddities, part_of
 from hubel.data.listing import check_name, listed, subfolders, within
 from hubel.data.samples import Files, Splits, stratified
+from hubel.figures import percent
 from hubel.mistakes import Failure, Mistake
 from hubel.pixels import written
 
@@ -164,7 +165,7 @@ def _held_out(
 def _split_off(name: str, share: float, train: Path) -> str:
     """The notice for a split that is not there."""
     if share:
-        return f"No {name} split: {100 * share:.0f} % of {train.name}/ was split off, by class."
+        return f"No {name} split: {percent(share, 0)} of {train.name}/ was split off, by class."
     lost = {
         "validation": "nothing will tell how training goes",
         "test": "nothing will measure the network on new pictures",

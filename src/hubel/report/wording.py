@@ -158,9 +158,9 @@ def strangeness(results: TrainingReport) -> list[str]:
         ]
     said = [
         "A picture counts as unlike the training pictures when its features lie farther from those "
-        f"of {known.training:,} of them than {STRANGE:.0%} of {known.validation:,} validation "
-        "pictures do, which the network had not learned from either: so do about "
-        f"{1 - STRANGE:.0%} of pictures of the same kind."
+        f"of {known.training:,} of them than {percent(STRANGE, 0)} of {known.validation:,} "
+        "validation pictures do, which the network had not learned from either: so do about "
+        f"{percent(1 - STRANGE, 0)} of pictures of the same kind."
     ]
     bounds = known.interval
     if test is not None and test.strange is not None and bounds is not None:
