@@ -184,6 +184,7 @@ def test_the_batch_is_as_if_each_were_alone(attack: Attack) -> None:
         torch.testing.assert_close(alone.images[0], together.images[i], rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_confidence_goes_beyond_the_boundary() -> None:
     network, pixels = net(), pictures(3)
     labels = named(network, pixels)

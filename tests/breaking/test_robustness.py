@@ -37,6 +37,7 @@ def right(network: nn.Module) -> tuple[Tensor, Tensor]:
         return pixels, network(pixels).argmax(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_is_counted_within_every_epsilon(
     network: nn.Module, right: tuple[Tensor, Tensor], name: str, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ def test_classes_that_differ_in_case_alone_are_told_of(
     assert "Dark and dark differ in the case of their letters alone" in answer.err
 
 
+@pytest.mark.slow
 def test_names_in_any_script(hubel_command: Command, folder: Path, tmp_path: Path) -> None:
     names = ["a b.png", "två\nrader.png", "кот.png", "猫.png", "🐈.png", "قط.png"]
     for i, name in enumerate(names):

@@ -134,6 +134,7 @@ def test_what_is_no_rate_is_said_in_a_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_rate(hubel_command: Command, tmp_path: Path) -> None:
     run = tmp_path / "run"
     stopped = hubel_command(

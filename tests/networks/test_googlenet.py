@@ -22,6 +22,7 @@ def count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_parameters_with_and_without_heads(variant: str) -> None:
     with torch.device("meta"):

@@ -119,6 +119,7 @@ def test_the_saved_set_is_a_data_set_within_epsilon_that_fools(run: Path, tmp_pa
     assert f"{right} pictures made by pgd" in told
 
 
+@pytest.mark.slow
 def test_a_target_is_what_they_are_taken_for(run: Path, tmp_path: Path) -> None:
     found = hubel.attack(
         run, attacks=["pgd-l2", "cw"], epsilons=[3.0], target="7", out=tmp_path / "b", **QUICK
@@ -368,6 +369,7 @@ def test_the_minutes_pay_for_so_many_pictures_and_checks(run: Path, tmp_path: Pa
         hubel.attack(run, minutes=0, out=tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_fewer_pictures_are_a_draw_of_all(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

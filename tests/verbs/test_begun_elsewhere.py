@@ -163,6 +163,7 @@ def test_calibrating_is_saved_with_the_model_and_changes_no_answer(
     assert after.loss != before.loss
 
 
+@pytest.mark.slow
 def test_beginning_with_a_run_on_the_same_classes_is_no_worse(tmp_path: Path) -> None:
     """Also where the network is one layer: all of it is the head."""
     told = {"threads": 1, "validation": 0.2}

@@ -173,6 +173,7 @@ def test_what_fails_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert state(tmp_path / "run") == "failed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["in the last step", "between", "before the first"])
 def test_between_two_restarts(
     hubel_command: Command,

@@ -103,6 +103,7 @@ def test_leaks_between_splits_of_the_user_s_own(tmp_path: Path) -> None:
     assert "train/a/y.png is train/b/y.png" in said
 
 
+@pytest.mark.slow
 def test_data_show_looks_a_folder_through(
     copied: Path, hubel_command: Command, tmp_path: Path
 ) -> None:
@@ -181,6 +182,7 @@ def test_what_cannot_be_trained_on_can_be_looked_at(tmp_path: Path, hubel_comman
     assert (told.code, len(told.err.splitlines())) == (1, 1), told.err
 
 
+@pytest.mark.slow
 def test_a_tiny_class_is_trained_on_where_nothing_is_held_out(tmp_path: Path) -> None:
     """The recipe is chosen by a look at the pictures, which need not be divisible."""
     root = tmp_path / "tiny"

@@ -49,6 +49,7 @@ def test_nothing_is_replaced_unasked_and_nothing_of_the_users_ever(
     assert all((first / name).read_text() == "years of work" for name in MINE)
 
 
+@pytest.mark.slow
 def test_results_lie_in_the_run(
     hubel_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
