@@ -4,9 +4,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from hubel.data import sources
 from tests import standins
+
+settings.register_profile("hubel", deadline=None)  # no verdict hangs on time
+settings.load_profile("hubel")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -35,7 +35,7 @@ def slowly(features: Tensor, training: Tensor, validation: Tensor) -> list[float
 
 
 @given(st.integers(2, 30), st.integers(1, 20), st.integers(1, 8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_it_is_the_share_of_nearer_validation_pictures(m: int, v: int, n: int) -> None:
     training, validation, features = cloud(m, 0), cloud(v, 1), cloud(n, 2, at=1)
     made = reference(training, validation)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hubel import reading
+from hubel.figures import counted
 from hubel.levels import eight_bits, levels
 from hubel.mistakes import Failure, Mistake
 from hubel.opening import Unreadable as Unreadable
@@ -82,8 +83,8 @@ class PixelSpec:
             )
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise Mistake(
-                f"Mean and standard deviation need {self.channels} number(s) each, one per "
-                f"channel; got {self.mean} and {self.std}."
+                f"Mean and standard deviation need {counted(self.channels, 'number')} each, one "
+                f"per channel; got {self.mean} and {self.std}."
             )
         statistics = (*self.mean, *self.std)
         if not all(abs(s) <= MOST_STATISTIC for s in statistics) or min(self.std) < LEAST_DEVIATION:

@@ -70,7 +70,7 @@ def tensors(layer: dict[str, Any], *shapes: tuple[int, ...]) -> list[Tensor]:
 
 
 @given(layers())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_convolution_and_its_gradients_are_torchs(layer: dict[str, Any]) -> None:
     n, c, k, g = (layer[key] for key in ("n", "channels", "filters", "groups"))
     x, w, b = tensors(layer, (n, c, *layer["size"]), (k, c // g, *layer["filter"]), (k,))
@@ -85,7 +85,7 @@ def test_convolution_and_its_gradients_are_torchs(layer: dict[str, Any]) -> None
 
 
 @given(layers(), st.integers(0, 2), st.integers(0, 2))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_transposed_convolution_and_its_gradients_are_torchs(
     layer: dict[str, Any], more_down: int, more_across: int
 ) -> None:
@@ -115,7 +115,7 @@ def test_transposed_convolution_and_its_gradients_are_torchs(
 
 
 @given(layers(), st.sampled_from(["max", "average", "sum"]))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_pooling_and_its_gradient_are_torchs(layer: dict[str, Any], kind: str) -> None:
     pad = tuple(min(p, f // 2) for p, f in zip(layer["pad"], layer["filter"], strict=True))
     dilation = layer["dilation"] if kind == "max" else (1, 1)  # torch dilates only maxima
@@ -174,7 +174,7 @@ def test_pooling_by_hand() -> None:
 
 
 @given(layers())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_col2im_is_im2cols_transpose(layer: dict[str, Any]) -> None:
     window = windowed(*(layer[key] for key in ("filter", "stride", "pad", "dilation")))
     layer = layer | {"dtype": torch.float64}

@@ -50,7 +50,7 @@ def sums(draw: st.DrawFn, depth: int = 0) -> str:
     return f"({text})" if draw(st.booleans()) else text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sums())
 def test_as_python_reads_it(text: str) -> None:
     assert value(parse(text)) == eval(text)
@@ -113,7 +113,7 @@ def test_what_is_not_arithmetic(text: str, said: str) -> None:
         parse(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="xyz019.+-*/^(), e", max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(Mistake):

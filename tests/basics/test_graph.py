@@ -75,7 +75,7 @@ def by_torch(tree: Expression, given: dict[str, torch.Tensor]) -> torch.Tensor:
     return made
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(trees(), st.lists(st.floats(-3, 3), min_size=3, max_size=3, unique=True))
 def test_against_automatic_differentiation(tree: Expression, numbers: list[float]) -> None:
     values = dict(zip("xyz", numbers, strict=True))

@@ -129,7 +129,7 @@ def step(draw: st.DrawFn) -> tuple[Any, ...]:
     return kind, window, draw(strides()), draw(st.sampled_from([0, 1])), draw(st.booleans())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(step(), min_size=1, max_size=4))
 def test_receptive_field_of_drawn_networks(steps: list[tuple[Any, ...]]) -> None:
     network = Made(steps)

@@ -83,7 +83,7 @@ def test_crossings_are_those_of_exact_fractions(bounds: Bounds | None) -> None:
     assert 5 < never < 55  # both kinds were among them
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(2, 5), st.integers(2, 12), st.booleans())
 def test_the_target_leads_there_and_nowhere_before(
     seed: int, classes: int, size: int, box: bool

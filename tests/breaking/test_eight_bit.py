@@ -19,7 +19,7 @@ def pictures(seed: int, channels: int = 3) -> tuple[Tensor, Tensor]:
     return originals, torch.rand(originals.shape, generator=generator)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31), level=st.integers(1, 40), beside=st.floats(-0.4, 0.9))
 def test_in_linf_every_pixel_goes_to_the_nearest_level_that_is_allowed(
     seed: int, level: int, beside: float

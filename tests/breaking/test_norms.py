@@ -25,13 +25,13 @@ def plain_size(d: Tensor, norm: Norm) -> list[float]:
 
 @pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
 class TestEveryNorm:
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     @given(seed=st.integers(0, 2**32), scale=st.floats(1e-3, 1e3))
     def test_size_is_the_definition(self, norm: Norm, seed: int, scale: float) -> None:
         d = changes(seed, scale=scale)
         assert norm.size(d).tolist() == pytest.approx(plain_size(d, norm), rel=1e-12)
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     @given(seed=st.integers(0, 2**32), epsilon=st.floats(1e-3, 10))
     def test_projection_is_inside_and_leaves_what_is_inside(
         self, norm: Norm, seed: int, epsilon: float
@@ -42,7 +42,7 @@ class TestEveryNorm:
         inside = norm.size(d) <= epsilon
         torch.testing.assert_close(found[inside], d[inside], rtol=1e-14, atol=0)
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     @given(seed=st.integers(0, 2**32))
     def test_no_point_of_the_ball_is_nearer_than_the_projection(
         self, norm: Norm, seed: int
@@ -54,7 +54,7 @@ class TestEveryNorm:
         nearest = (0.7 * others - d).flatten(1).norm(dim=1).min()
         assert float((found - d).norm()) <= float(nearest) + 1e-12
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     @given(seed=st.integers(0, 2**32))
     def test_steepest_has_size_1_and_no_start_rises_more(self, norm: Norm, seed: int) -> None:
         slope = changes(seed, n=1)

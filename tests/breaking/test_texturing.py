@@ -145,7 +145,7 @@ def test_the_seed_and_the_index_decide() -> None:
     assert not torch.equal(first, textured(content, surface, seed=0, indices=[5]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 3), st.sampled_from([1, 2, 3]), st.integers(1, 20), st.integers(1, 20),
     st.integers(8, 20), st.integers(8, 20), st.floats(0, 1),

@@ -43,7 +43,7 @@ WRONG = {
         ("train", "digits", "--set", "arguments.dropout=much"), "much", "cannot be built"
     ),
     "reserved argument": (
-        ("train", "digits", "--set", "arguments.classes=3"), "classes", "follow(s) from the data"
+        ("train", "digits", "--set", "arguments.classes=3"), "classes", "follows from the data"
     ),
     "class weights": (
         ("train", "digits", "--set", "loss=hinge", "--set", "smoothing=0.1"), "hinge", "Smoothing"
@@ -81,7 +81,7 @@ def test_all_unknown_keys_are_listed_at_once(hubel_command: Command, tmp_path: P
     recipe.write_text('epoch = 3\nlearning_rate = 0.1\nnetwork = "linear"\nlr = -2\n')
     answer = hubel_command("train", "digits", "--recipe", recipe)
     assert answer.code == 2
-    for word in ("'epoch'", "'epochs'", "'learning_rate'", "lr", "-2", "3 place(s)"):
+    for word in ("'epoch'", "'epochs'", "'learning_rate'", "lr", "-2", "3 places"):
         assert word in answer.err
     recipe.write_text('epochs = 1\nlr = 0.1\nnetwork = "linear"\noptimiser = "sgd"\n')
     out = tmp_path / "run"

@@ -41,7 +41,7 @@ def plain(classifier: Classifier, images: np.ndarray) -> torch.Tensor:
 
 
 @given(portions=st.lists(st.integers(0, 40), max_size=6), batch=st.sampled_from([None, 1, 7, 300]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_portions(portions: list[int], batch: int | None, classifier: Classifier) -> None:
     n = sum(portions)
     images = pictures(n)

@@ -37,7 +37,7 @@ def graphs(draw: st.DrawFn) -> list[tuple[int, ...]]:
 WIDTHS = st.lists(st.floats(20, 200), min_size=20, max_size=20)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(graphs(), WIDTHS)
 def test_nothing_is_on_top_of_anything(rows: list[tuple[int, ...]], widths: list[float]) -> None:
     found = layout(rows, widths[: len(rows)])

@@ -16,7 +16,7 @@ def drawn(seed: int, sure: float, n: int = 4000, k: int = 5) -> tuple[torch.Tens
     return logits * sure, labels
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 99), st.sampled_from([0.5, 1.0, 2.0, 4.0]))
 def test_the_temperature_undoes_what_made_it_too_sure(seed: int, sure: float) -> None:
     logits, labels = drawn(seed, sure)
@@ -26,7 +26,7 @@ def test_the_temperature_undoes_what_made_it_too_sure(seed: int, sure: float) ->
     assert after < max(0.04, before)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 999), st.integers(1, 60), st.integers(1, 20))
 def test_the_error_is_its_definition(seed: int, n: int, bins: int) -> None:
     logits, labels = drawn(seed, 1.0, n=n)

@@ -70,7 +70,7 @@ def slow_semi_hard(x: Tensor, labels: list[int]) -> list[tuple[int, int, int]]:
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.integers(0, 2**31))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_mining_is_the_slow_loops(labels: list[int], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     x = F.normalize(torch.randn(len(labels), 3, generator=generator, dtype=torch.float64))
@@ -156,7 +156,7 @@ def slow_retrieval(x: Tensor, labels: list[int], k: int) -> tuple[float, float, 
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=3, max_size=6),
     st.integers(1, 2),
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_retrieval_with_ties_is_the_average_over_their_orders(
     points: list[tuple[int, int]], k: int
 ) -> None:

@@ -39,7 +39,7 @@ def _reached(network: nn.Module, layer: str, place: tuple[int, int], size: list[
     return slope[0].abs().sum(0) > 0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_crops_hold_all_that_a_unit_sees_and_no_more(data: st.DataObject) -> None:
     torch.manual_seed(0)

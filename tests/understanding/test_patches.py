@@ -95,7 +95,7 @@ def test_they_are_those_that_sorting_everything_finds(layer: str, levels: int) -
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     order=st.permutations(range(14)), size=st.integers(1, 14), k=st.integers(1, 5),
     levels=st.sampled_from([2, 1024]),

@@ -149,7 +149,7 @@ def test_integrated_gradients_are_captums(net: Net, rule: str, theirs: str, step
     assert torch.allclose(found.relative, error / gap.abs(), rtol=1e-9, atol=0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 6), st.floats(0, 1))
 def test_gauss_legendre_is_exact_for_polynomials(steps: int, grey: float) -> None:
     """With n points, for scores along the way of degree 2n: x to that power integrates to xᵖ − bᵖ,

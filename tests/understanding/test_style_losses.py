@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -14,7 +14,6 @@ def picture(seed: int, height: int = 12, width: int = 12) -> Tensor:
     return torch.rand(3, height, width, generator=generator, dtype=torch.float64)
 
 
-@settings(deadline=None)  # the first product of matrices is slow
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 5), st.integers(0, 99))
 def test_gram_is_a_double_loop(channels: int, height: int, width: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -243,7 +243,7 @@ def test_the_score_is_the_probability_of_the_class_found_in_the_whole(net: Net) 
         assert torch.allclose(scores[:, end], whole, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**40), st.integers(1, 6))
 def test_one_picture_is_one_of_many(seed: int, chunk: int) -> None:
     torch.manual_seed(0)

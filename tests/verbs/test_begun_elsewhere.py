@@ -114,7 +114,7 @@ def test_a_start_with_another_number_of_channels_is_told_of(first: Path, tmp_pat
     heard = Heard()
     trained = hubel.train("digits", start=str(first), epochs=1, out=tmp_path / "run", watch=heard)
     assert trained.classifier.pixels.channels == 3
-    assert any("3 channel(s)" in said for said in heard.notices)
+    assert any("3 channels" in said for said in heard.notices)
     grey = hubel.train("digits", network="small", epochs=1, out=tmp_path / "grey")
     for k, name in enumerate(("a", "b")):
         for i in range(10):

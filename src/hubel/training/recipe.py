@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from hubel import draws, reading
+from hubel.figures import counted
 from hubel.mistakes import Failure, Mistake, unknown
 from hubel.training.initialisation import SCHEMES
 from hubel.training.losses import LOSSES
@@ -165,7 +166,8 @@ class Recipe(BaseModel):
     def _the_networks_own(cls, arguments: dict[str, Any]) -> dict[str, Any]:
         taken = sorted({"classes", "channels", "size"} & arguments.keys())
         if taken:
-            raise ValueError(f"{', '.join(taken)} follow(s) from the data and from the key size")
+            follow = "follows" if len(taken) == 1 else "follow"
+            raise ValueError(f"{', '.join(taken)} {follow} from the data and from the key size")
         try:
             json.dumps(arguments, allow_nan=False)  # as they are kept with the model
         except (TypeError, ValueError):
@@ -308,4 +310,6 @@ def _sentence(wrong: ValidationError) -> str:
                 found = reading.shown(error["input"])
                 message = f"{key}: {message[:1].lower()}{message[1:]}, found {found}"
             parts.append(message)
-    return f"The recipe is wrong in {len(parts)} place(s): {'; '.join(dict.fromkeys(parts))}."
+    return (
+        f"The recipe is wrong in {counted(len(parts), 'place')}: {'; '.join(dict.fromkeys(parts))}."
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hubel.figures import percent
+from hubel.figures import counted, percent
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Classifier
 from hubel.training import range_test as ranges
@@ -82,7 +82,7 @@ def settled(
     if test.proposed is None:
         raise Failure(
             f"No rate from {ranges.LOW:g} to {ranges.HIGH:g} made the loss any lower in "
-            f"a range test of {len(test.rates)} step(s): name one with --lr."
+            f"a range test of {counted(len(test.rates), 'step')}: name one with --lr."
         )
     sentence = why(test)
     watch.notice(sentence)

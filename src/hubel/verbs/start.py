@@ -10,6 +10,7 @@ import numpy as np
 from hubel import draws
 from hubel.data.samples import Samples
 from hubel.data.sources import SOURCES, open_undivided
+from hubel.figures import counted
 from hubel.mistakes import Failure, Mistake
 from hubel.model import Blueprint, Classifier
 from hubel.networks import catalogue, weights
@@ -100,7 +101,9 @@ def notices(recipe: Recipe, start: Classifier, samples: Samples) -> list[str]:
     theirs = samples.image_shape[2] if samples.image_shape else 3
     if theirs != channels:
         turned = "grey: their colour is lost" if channels == 1 else "RGB, all channels alike"
-        told.append(f"It sees {channels} channel(s): the pictures are turned into {turned}.")
+        told.append(
+            f"It sees {counted(channels, 'channel')}: the pictures are turned into {turned}."
+        )
     return told
 
 

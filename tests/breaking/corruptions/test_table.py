@@ -76,7 +76,7 @@ def test_a_higher_severity_moves_real_pictures_further(
 
 
 @given(st.integers(8, 512), st.sampled_from(sorted(CORRUPTIONS)), st.sampled_from(SEVERITIES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_strengths_lie_between_the_published_ones(side: int, name: str, severity: int) -> None:
     row, found = CORRUPTIONS[name], strength(name, severity, side)
     small, large = row.small[severity - 1], row.large[severity - 1]

@@ -52,7 +52,7 @@ def test_each_effect(name: str, channels: int) -> None:
     assert empty.shape == (0, channels, 12, 12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=6, unique=True))
 def test_a_sample_does_not_mind_its_company(indices: list[int]) -> None:
     # a value between two steps of posterising falls to either: `trivial` comes first, and alone

@@ -24,7 +24,7 @@ def as_pixels(image: Tensor) -> Tensor:
     return image.permute(2, 0, 1)[None].float() / 255
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(0, 254), st.integers(1, 256), st.booleans())
 def test_equalised_as_pillow_does(seed: int, low: int, span: int, small: bool) -> None:
     image = picture(seed, (6, 5) if small else (60, 41), low, min(256, low + span))
@@ -32,7 +32,7 @@ def test_equalised_as_pillow_does(seed: int, low: int, span: int, small: bool) -
     assert np.array_equal(found(tone.equalised(as_pixels(image))).round(), expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(0, 254), st.integers(1, 256))
 def test_autocontrast_as_pillow_does(seed: int, low: int, span: int) -> None:
     image = picture(seed, (9, 8), low, min(256, low + span))

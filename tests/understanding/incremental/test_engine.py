@@ -159,7 +159,7 @@ class Random(nn.Module):
         return logits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(7, 14), st.integers(1, 5), st.integers(1, 4))
 def test_random_graphs_equal_brute_force(seed: int, side: int, square: int, stride: int) -> None:
     torch.manual_seed(seed)

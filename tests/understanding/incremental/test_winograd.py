@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hubel.understanding.incremental import winograd
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(1, 5), st.integers(1, 11), st.integers(1, 11), st.integers(0, 1),
     st.integers(1, 2), st.booleans(), st.booleans(),
