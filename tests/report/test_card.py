@@ -67,12 +67,12 @@ def test_strangeness_is_told_with_how_it_was_calibrated(report: TrainingReport) 
         return limits
 
     few = told(3, Familiar(1222, 216, (0.002, 0.02)))
-    assert "farther from those of 1,222 of them than 99% of 216 validation pictures do" in few
+    assert "farther from those of 1,222 of them than 99 % of 216 validation pictures do" in few
     assert f"test pictures 3 do ({300 / report.test.n:.1f} %; 95 % interval 0.2 to 2.0 %)." in few
     many = told(40, Familiar(1222, 216, (0.07, 0.12)))
     assert "more than chance explains, so these are not quite of the kind that it learned" in many
     assert "unlike" not in told(None, None)
     untested = told(None, Familiar(1222, 216))
-    assert "99% of 216" in untested
+    assert "99 % of 216" in untested
     assert "test pictures 3 do" not in untested
     assert "that takes 20 validation pictures, and there were 12." in told(0, Familiar(90, 12))
