@@ -73,5 +73,8 @@ def test_the_compiler_does_not_look_into_it() -> None:
     with Nothing() as mode:
         seen = compiled(x)
         assert mode.__torch_dispatch__.__self__ is mode
+        # not the function that dynamo would trace, but what keeps it out of there
+        assert mode.__torch_dispatch__.__func__ is not Nothing.__torch_dispatch__
+        assert mode.__torch_dispatch__.__func__._torchdynamo_disable
     assert torch.equal(seen, compiled(x))
     assert counters["frames"]["total"] <= 2, counters["frames"]  # the network's own
